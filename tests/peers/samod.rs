@@ -1,8 +1,8 @@
 //! samod as a sync server and as its client, each with its files in a folder.
 //!
-//! `serve ADDRESS FOLDER` serves. `make URL FOLDER COUNT` makes documents, syncs them, and says `synced` when the server has
-//! said that it has them all; `open URL FOLDER` loads what was made and then connects. Clients end when their standard input
-//! does. `count FOLDER IDS` says how many of those documents a folder holds.
+//! `serve ADDRESS FOLDER` serves. `make URL FOLDER COUNT` makes documents, syncs them, and prints `synced` when the
+//! server has confirmed all of them. `open URL FOLDER` loads what was made and then connects. Clients end when their
+//! standard input is closed. `count FOLDER IDS` prints how many of those documents a folder has.
 
 use std::io::Write;
 use std::path::Path;

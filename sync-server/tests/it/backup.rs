@@ -1,4 +1,4 @@
-//! What an operator does with a database that is a file: back it up, put a backup back.
+//! Backup and restore of a database file.
 
 use std::path::Path;
 
@@ -107,7 +107,7 @@ async fn a_backup_is_restored_where_nothing_was_and_a_damaged_one_nowhere() {
         );
         assert_eq!(Database::from(fresh.as_path()).names().await, sound, "{how}");
     }
-    // A log that lacks an entry in the middle is no damage to SQLite.
+    // A missing log entry is no damage in the sense of SQLite.
     std::fs::write(&backup, &bytes).unwrap();
     assert_eq!(Database::from(backup.as_path()).write("DELETE FROM change WHERE seq = 2").await, 1);
     let refused = restore(&backup, &fresh).await;

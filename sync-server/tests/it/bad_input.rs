@@ -1,5 +1,5 @@
-//! Every read that the API describes, with a table of bad values for each of its parameters; and every text that people write,
-//! with everything in it that a text may hold. Whatever comes of it, it is none of the server's errors.
+//! Every read of the API with bad values for each of its parameters, and every text field with every kind of character.
+//! No answer may be a server error.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::harness::{Answer, Person, Relay, get, now};
 const START: Timestamp = Timestamp(1_790_000_000_000);
 const DAY_MS: i64 = 86_400_000;
 
-/// What no parameter takes, or only by chance, as it stands in a URL.
+/// Values that no parameter accepts, percent-encoded.
 const BAD: [&str; 30] = [
     "",
     "0",
@@ -53,15 +53,15 @@ const BAD: [&str; 30] = [
     "-180,-90,180,90",
 ];
 
-/// Everything that may stand in a text and must not get out of it: control characters, ends of lines that begin something,
-/// what turns the direction, what is no character, marks of every form.
+/// Characters that must not break out of a text: control characters, line breaks before protocol lines, changes of the
+/// text direction, noncharacters, markup of every format.
 fn hostile() -> String {
     let controls: String = ('\0'..='\u{1f}').chain('\u{7f}'..='\u{9f}').collect();
     let marks = "\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\n]]> --> <script>alert(1)</script> &amp; &#0; \" ' \\ \\n ; , {{}} ";
     format!("{controls}{marks}\u{202e}\u{2066}\u{feff}\u{fffe}\u{ffff}\u{10ffff}\u{1f697}\u{e000}\u{301}")
 }
 
-/// The names of one of everything.
+/// Ids and handles of one thing of each kind.
 struct Things {
     person: Person,
     drive: DocId,
@@ -104,7 +104,7 @@ async fn things(relay: &Relay) -> Things {
 }
 
 impl Things {
-    /// A value that a parameter takes.
+    /// A valid value for a parameter.
     fn good(&self, path: &str, parameter: &str) -> String {
         match parameter {
             "person" => "anna".to_owned(),
@@ -117,7 +117,7 @@ impl Things {
         }
     }
 
-    /// The path with all its places filled, one of them with `bad` if it is named.
+    /// The path with all its parameters filled, one of them with `bad` if one is named.
     fn fill(&self, path: &str, bad: Option<(&str, &str)>) -> String {
         let mut filled = String::new();
         for part in path.split('/').skip(1) {
@@ -135,7 +135,7 @@ impl Things {
     }
 }
 
-/// The reads that the API describes: path, and name and place of each parameter.
+/// The reads in the API description: the path, and the name and place of each parameter.
 async fn reads(relay: &Relay) -> Vec<(String, Vec<(String, String)>)> {
     let api = get(relay.addr(), "/v1/openapi.json").await.json();
     let of = |(path, read): (&String, &Value)| {
@@ -146,7 +146,7 @@ async fn reads(relay: &Relay) -> Vec<(String, Vec<(String, String)>)> {
     api["paths"].as_object().unwrap().iter().map(of).collect()
 }
 
-/// Asks; of a stream, which has no end, only the head is read.
+/// Sends the request; of a stream, which has no end, only the head is read.
 async fn ask(relay: &Relay, path: &str, headers: &str) -> Answer {
     let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n{headers}\r\n");
@@ -168,7 +168,7 @@ async fn ask(relay: &Relay, path: &str, headers: &str) -> Answer {
     }
 }
 
-/// Checks that an answer is one: no error of the server, and a refusal says what it is.
+/// Checks that the answer is no server error, and that a refusal has a code and a hint.
 fn check_answer(path: &str, answer: &Answer) {
     assert!(answer.status < 500, "{path}: {}", String::from_utf8_lossy(&answer.body));
     assert_eq!(answer.header("set-cookie"), "", "{path}");
@@ -207,7 +207,7 @@ async fn whatever_a_parameter_holds_no_read_ends_in_an_error_of_the_server() {
                 asked += 1;
             }
         }
-        // Without any parameter, and as anybody.
+        // Without query parameters and without a token.
         let url = things.fill(path, None);
         let (known, stranger) = (ask(&relay, &url, &token).await, ask(&relay, &url, "").await);
         check_answer(&url, &known);
@@ -218,7 +218,7 @@ async fn whatever_a_parameter_holds_no_read_ends_in_an_error_of_the_server() {
     assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
 }
 
-/// Reads that go on in one another, since they tell the same list in several forms.
+/// Reads that accept each other's cursors, since they are the same list in several formats.
 const SAME_LISTS: [&[&str]; 3] = [
     &["/v1/feed/public.atom", "/v1/feed/public.json"],
     &[
@@ -264,7 +264,7 @@ async fn r7_a_cursor_is_good_for_its_own_list_alone() {
                 assert_eq!(answer.json()["error"]["code"], "bad_cursor", "{path}");
             }
         }
-        // One that somebody bent names another place of the same list, or none.
+        // A modified cursor is another position in the same list, or is refused.
         let Some(cursor) = cursors.get(path) else { continue };
         for place in 0..cursor.len() {
             for bent in ["A", "_", "8"] {
@@ -278,7 +278,7 @@ async fn r7_a_cursor_is_good_for_its_own_list_alone() {
     }
 }
 
-/// Everybody's texts, as strings, of whatever JSON.
+/// All strings in a JSON value.
 fn texts(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => found.push(text.clone()),

@@ -1,5 +1,5 @@
-//! Tracks in blocks of earlier and later versions of their format: kept and passed on whatever they are, shown as far as they
-//! can be read.
+//! Tracks in blocks of earlier and later format versions: the relay stores and forwards all of them, and shows those
+//! that it can decode.
 
 use tourismo_core::docs::published::{self, PublishedFields};
 use tourismo_core::docs::{Visibility, track};
@@ -12,21 +12,21 @@ use tourismo_server::maintenance;
 
 use crate::harness::{Document, Person, Relay};
 
-/// Blocks as phones wrote them before version 2.
+/// Blocks in format version 1.
 fn blocks_of_version_1() -> Vec<Vec<u8>> {
     let text = include_str!("../../../core/src/track/block/golden_v1.txt");
     let byte = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).unwrap(), 16).unwrap();
     text.lines().map(|line| line.as_bytes().chunks(2).map(byte).collect()).collect()
 }
 
-/// The same drive as it is packed now.
+/// The same drive in the current format version.
 fn packed_anew(blocks: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut encoder = BlockEncoder::new();
     let stretches = decode_all(blocks.iter().map(Vec::as_slice)).stretches;
     stretches.iter().map(|stretch: &Stretch| encoder.encode(stretch).unwrap()).collect()
 }
 
-/// The last of the blocks as one of a version that nobody knows yet.
+/// The same blocks, the last one with a format version that does not exist yet.
 fn with_a_later_one(blocks: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut blocks = blocks.to_vec();
     let last = blocks.last_mut().unwrap();
@@ -64,13 +64,13 @@ async fn t1_t2_copies_in_blocks_of_every_known_version_are_shown_alike_and_other
         shown.push(anna.read(&relay, &format!("/v1/drives/{drive}")).await["properties"]["stats"].clone());
     }
     assert!(shown[0]["fixes"].as_u64().unwrap() > 600 && shown[0] == shown[1], "{shown:?}");
-    // A part of it is no drive: nothing of it is shown, and its owner and the operator are told.
+    // Of a drive with one unreadable block nothing is shown. Its owner and the operator are told.
     assert_eq!(anna.ask(&relay, &format!("/v1/drives/{later}")).await.status, 404);
     let told = anna.read(&relay, "/v1/me/profile").await["quarantined"].clone();
     let named = serde_json::json!([{ "document": later.to_string(), "kind": "published", "reason": "unreadable" }]);
     assert_eq!(told, named);
 
-    // A private track is passed on whatever it holds.
+    // A private track is forwarded whatever it contains.
     let mut private = Document::named(anna.phone.device(), 104, DocKind::Track, anna.fresh_id());
     let offers =
         [private.offer(track::create).0, private.offer(|doc| track::add_block(doc, "one", 0, vec![0x30, 1, 2, 3])).0];

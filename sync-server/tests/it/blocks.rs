@@ -1,4 +1,4 @@
-//! What a block does, and that nobody is told of it.
+//! The effects of a block, and that nothing reveals it.
 
 use serde_json::{Value, json};
 use tourismo_core::docs::social::{SocialEntry, SocialKey};
@@ -12,8 +12,7 @@ use crate::harness::{Person, Relay, get, now};
 const HOUR_MS: i64 = 3_600_000;
 const START: Timestamp = Timestamp(1_790_000_000_000 - 1_790_000_000_000 % HOUR_MS);
 
-/// Anna, who has everything to show to everybody and to followers; Ben, who follows her and says something about all of it;
-/// and Cleo, whose things both speak of.
+/// Anna shows things to everybody and to followers. Ben follows her and reacts to all of them. Both mention Cleo.
 struct Scene {
     relay: Relay,
     anna: Person,
@@ -22,7 +21,7 @@ struct Scene {
     meet: DocId,
     secret_meet: DocId,
     secret_drive: DocId,
-    /// Every read that is for everybody, of what is Anna's or what she speaks of.
+    /// Every public read that concerns Anna or what she wrote.
     public: Vec<String>,
 }
 
@@ -90,7 +89,7 @@ async fn scene() -> Scene {
     Scene { relay, anna, ben, cleo, meet: shown_meet, secret_meet, secret_drive, public }
 }
 
-/// What Ben is told, with his token, of everything that is for everybody.
+/// Ben's answers to all public reads, with his token.
 async fn told(scene: &Scene) -> Vec<(String, u16, String)> {
     let mut all = Vec::new();
     for path in &scene.public {
@@ -113,12 +112,12 @@ async fn r6_whoever_is_blocked_is_told_the_same_as_before_of_all_that_is_public(
     assert_eq!(count(&home, "items"), 6, "{home}");
     scene.anna.say(&scene.relay, SocialEntry::Block(scene.ben.account())).await;
     for (before, after) in before.iter().zip(&told(&scene).await) {
-        // These lists had what is for followers, too.
+        // Before the block, these lists included what is for followers.
         if !["people/anna/drives", "people/anna/meets"].contains(&before.0.as_str()) {
             assert_eq!(before, after, "no answer tells that anything has changed");
         }
     }
-    // And what is for followers is gone, as if it had been withdrawn.
+    // What is for followers looks withdrawn.
     let nobody = scene.ben.ask(&scene.relay, "/v1/drives/00000000-0000-0000-0000-000000000000").await.without_date();
     for path in [format!("drives/{}", scene.secret_drive), format!("meets/{}", scene.secret_meet)] {
         assert_eq!(scene.ben.ask(&scene.relay, &format!("/v1/{path}")).await.without_date(), nobody, "{path}");
@@ -132,7 +131,7 @@ async fn r6_whoever_is_blocked_is_told_the_same_as_before_of_all_that_is_public(
 async fn r6_whoever_is_blocked_reads_of_them_what_anyone_reads_without_a_token() {
     let mut scene = scene().await;
     scene.anna.say(&scene.relay, SocialEntry::Block(scene.ben.account())).await;
-    // Somebody who has said nothing, so that nothing of their own is in an answer.
+    // A person without content, so that the answers contain nothing of their own.
     let dora = Person::named(&scene.relay, 4, "dora").await;
     scene.anna.say(&scene.relay, SocialEntry::Block(dora.account())).await;
     for path in &scene.public {

@@ -1,4 +1,4 @@
-//! How a phone learns what it does not have, and the relay what it lost.
+//! Catching up: a phone fetches what it lacks, and the relay gets back what it lost.
 
 use std::collections::BTreeSet;
 
@@ -133,7 +133,7 @@ async fn d2_a_comparison_finds_what_either_side_lacks() {
     let mut documents: Vec<Document> =
         (1..=4).map(|number| Document::new(phone.device(), number, DocKind::Drive)).collect();
     let mut wire = phone.join(relay.addr()).await;
-    // 0 is the same on both sides, 1 has more on the relay, 2 is only on the relay, 3 only on the phone.
+    // Document 0 is the same on both sides; 1 has more on the relay; 2 is only on the relay; 3 only on the phone.
     push(&mut wire, documents[..3].iter_mut().map(|document| document.change().0).collect()).await;
     let believed = documents[1].heads.clone();
     let older = believed[0];
@@ -199,7 +199,7 @@ async fn d2_a_document_with_more_names_than_fit_goes_on_in_the_next_page() {
     assert_eq!((told, pages), (pushed, 2));
 }
 
-/// Takes the logs out of the database, as a restore from an old backup does.
+/// Deletes the logs, as the restore of an old backup does.
 async fn lose_everything(relay: &Relay) {
     let database = relay.database();
     for sql in ["DELETE FROM change", "DELETE FROM actor", "DELETE FROM document"] {

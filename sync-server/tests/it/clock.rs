@@ -11,7 +11,7 @@ use crate::harness::{Document, Phone, Relay, get};
 
 const YEAR_MS: i64 = 365 * 86_400_000;
 
-/// How many entries have an earlier time than one before them.
+/// The number of entries with an earlier time than one before them.
 const OUT_OF_ORDER: &str = r#"
     SELECT COUNT(*) FROM change AS a JOIN change AS b ON a.account = b.account AND a.seq < b.seq
     WHERE a.received_at > b.received_at
@@ -40,11 +40,11 @@ async fn a_clock_a_year_behind_is_noticed_and_puts_nothing_before_what_is_there(
     let relay = Relay::start_with(told).await;
     push(&relay).await;
     assert_eq!(behind_s(&relay).await, None);
-    // It goes back while the relay serves.
+    // The clock goes back while the relay serves.
     now.fetch_sub(3_600_000, Ordering::Relaxed);
     push(&relay).await;
     assert_eq!(behind_s(&relay).await, Some(3_600));
-    // It is a year behind at the next start.
+    // The clock is a year behind at the next start.
     now.fetch_sub(YEAR_MS, Ordering::Relaxed);
     let relay = relay.restart_with(told).await;
     let behind = behind_s(&relay).await.expect("it is noticed before anything comes");
@@ -53,7 +53,7 @@ async fn a_clock_a_year_behind_is_noticed_and_puts_nothing_before_what_is_there(
     push(&relay).await;
     assert_eq!(relay.count(OUT_OF_ORDER).await, 0);
     assert_eq!(relay.count("SELECT COUNT(DISTINCT received_at) FROM change").await, 4);
-    // It is set.
+    // The clock is set right.
     now.fetch_add(2 * YEAR_MS, Ordering::Relaxed);
     push(&relay).await;
     assert_eq!(behind_s(&relay).await, None);

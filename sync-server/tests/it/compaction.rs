@@ -1,5 +1,5 @@
-//! Snapshots in place of many changes: what devices get, what the database keeps, what becomes of a snapshot that is not what
-//! it should be.
+//! Snapshots in place of many changes: what devices receive, what the database stores, and what happens to a bad
+//! snapshot.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,7 +29,7 @@ async fn push(wire: &mut Wire, offers: Vec<Offer>) -> Vec<ChangeHash> {
     answers.acked
 }
 
-/// Waits until no snapshot is due, and says what a device gets from a cursor on.
+/// Waits until no snapshot is due, and returns what a device gets from a cursor on.
 async fn compacted(relay: &Relay, phone: &Phone, cursor: u64) -> Vec<Entry> {
     let waiting = r#"
         SELECT (SELECT COUNT(*) FROM document WHERE is_unfit = 0 AND loose >= 4 AND 2 * loose >= covered)
@@ -90,7 +90,7 @@ async fn s3_f3_a_track_is_announced_as_one_and_comes_in_pieces_when_asked_for() 
     let (relay, phone) = (relay().await, Phone::founder(1));
     let mut track = Document::new(phone.device(), 1, DocKind::Track);
     let mut wire = phone.join(relay.addr()).await;
-    // Each change sets a key of its own: a snapshot keeps all the noise.
+    // Each change sets a key of its own, so that the snapshot contains all the random values.
     let change = |number: u64| {
         let byte = |i: u64| ((i + number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
         let noise: Vec<u8> = (0..BATCH_BYTES as u64 / 2).map(byte).collect();
@@ -119,7 +119,7 @@ async fn s4_names_that_a_snapshot_covers_are_known_as_before() {
 
     assert_eq!(push(&mut wire, offers).await, names, "a change sent again is acknowledged again");
     assert_eq!(relay.count("SELECT COUNT(*) FROM change").await, 0);
-    // A device that was offline builds on a change in the middle.
+    // A device that was offline makes a change on top of one in the middle.
     let mut doc = automerge_doc::new(&{
         let mut actor = [9; 16];
         actor[..8].copy_from_slice(&phone.device().actor_prefix());
@@ -138,7 +138,7 @@ async fn s4_names_that_a_snapshot_covers_are_known_as_before() {
     let all: BTreeSet<ChangeHash> = names.iter().copied().chain([change.hash]).collect();
     assert_eq!(docs[0].hashes.iter().copied().collect::<BTreeSet<_>>(), all);
 
-    // No new change takes the number of a covered one.
+    // No new change may use the sequence number of a covered one.
     let mut twin = Document::new(phone.device(), 1, DocKind::Car);
     let other = twin.offer(|doc| automerge_doc::edit(doc, |edit| edit.boolean("other", true))).0;
     wire.push(vec![Offer { doc: car.id, ..other }]).await;
@@ -197,7 +197,7 @@ async fn s5_a_damaged_snapshot_is_found_before_any_change_is_dropped() {
         push(&mut wire, (0..8).map(|_| car.change().0).collect()).await.into_iter().collect();
     wire.close().await;
     let database = relay.stop().await;
-    // Somebody is killed right after a snapshot was written, and the disk turns one bit of it.
+    // The relay is killed after a snapshot was written, and the disk flips a bit of it.
     let mut chunk = automerge_doc::snapshot(&car.doc);
     snapshot::verify(&chunk, &car.heads, &names).unwrap();
     let middle = chunk.len() / 2;
@@ -214,7 +214,7 @@ async fn s5_a_damaged_snapshot_is_found_before_any_change_is_dropped() {
     assert_eq!(entries.len(), 8);
 }
 
-/// Asks again and again until this is the answer.
+/// Repeats a query until it gives this answer.
 async fn until_asked(database: &Database, sql: &str, answer: i64) {
     let wait = async { while database.ask(sql).await != answer {} };
     timeout(PATIENCE, wait).await.expect("the answer came");
@@ -235,7 +235,7 @@ async fn s5_a_server_killed_between_the_steps_goes_on_where_it_stopped() {
             format!("INSERT INTO snapshot SELECT account, doc, 8, {state}, {heads}, 8, 0, 0, {chunk} FROM document");
         database.write(&sql).await;
         if state == 1 {
-            // Three of the eight had left the log.
+            // Three of the eight were compacted away.
             database.write("INSERT INTO covered_change SELECT account, doc, hash, seq, max_op, LENGTH(chunk), received_at FROM change WHERE seq > 5",
             )
             .await;

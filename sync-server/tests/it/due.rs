@@ -1,4 +1,5 @@
-//! Documents whose rows are derived beside the writer: acknowledged at once, shown a little later, and narrowed at once.
+//! Documents whose rows are projected by a background task: acknowledged at once, shown a little later, and narrowed at
+//! once.
 
 use automerge::ScalarValue;
 use tourismo_core::docs::social::{self, Answer, Comment, Reaction, SocialEntry, SocialKey};
@@ -80,7 +81,7 @@ async fn p13_b4_the_old_link_of_a_large_meet_leads_nowhere_at_once_and_nobody_el
     relay.settle().await;
     assert_eq!((status(doc.id).await, status(link).await), (404, 200));
 
-    // Another one's meet, of which this account says that it is its own.
+    // Another account's meet, which this account writes to as if it were its own.
     let other = Phone::founder(2);
     let mut theirs = Document::new(other.device(), 2, DocKind::Meet);
     let stolen = LinkRenewal { renewals: 9, id: theirs.id };

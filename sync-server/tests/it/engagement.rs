@@ -1,4 +1,4 @@
-//! What people say about drives: reactions and comments.
+//! Reactions and comments on drives.
 
 use serde_json::json;
 use tourismo_core::docs::social::{self, Comment, SocialEntry, SocialKey};
@@ -35,7 +35,7 @@ async fn reactions_are_counted_listed_and_mine_is_marked() {
     let rest = get(relay.addr(), &format!("{path}?limit=2&after={}", first["next"].as_str().unwrap())).await.json();
     assert_eq!((rest["reactions"].as_array().unwrap().len(), &rest["next"]), (1, &json!(null)));
 
-    // Whom the owner or the viewer blocks says nothing.
+    // Reactions of people whom the owner or the viewer blocks are not shown.
     anna.say(&relay, SocialEntry::Block(cleo.account())).await;
     assert_eq!(get(relay.addr(), &path).await.json()["counts"]["wow"], 0);
     ben.say(&relay, SocialEntry::Block(anna.account())).await;
@@ -164,7 +164,8 @@ async fn whoever_reads_a_list_of_drives_sees_what_is_said_about_each() {
     let etag = format!("if-none-match: {}\r\n", before.header("etag"));
     assert_eq!(get_with(relay.addr(), "/v1/feed/public", &etag).await.status, 200, "another count is another answer");
 
-    // Whom the viewer blocks says nothing to the viewer, whom the owner blocks says nothing to anyone.
+    // Comments of people whom the viewer blocks are hidden from the viewer; of people whom the owner blocks, from
+    // everybody.
     ben.say(&relay, SocialEntry::Block(cleo.account())).await;
     for path in lists {
         assert_eq!(in_list(&ben.read(&relay, path).await), due(1, 2, json!("like")), "{path}");
@@ -187,7 +188,7 @@ async fn nothing_is_counted_further_than_it_says() {
     let drive = anna.publish(&relay, "Over the pass", Visibility::Public, START).await;
     let paths = ["reactions", "comments"].map(|what| format!("/v1/drives/{drive}/{what}?limit=1"));
     let (database, drive) = (relay.database(), relay.database().bytes(drive.as_bytes()));
-    // Rows past the relay: so many people would take a while.
+    // Inserted by SQL: to push for so many people would take minutes.
     for start in [0_u32, 500, 1_000] {
         let someone = |number: u32| {
             let id = database.bytes(&[[7; 12].as_slice(), &number.to_be_bytes()].concat());

@@ -1,5 +1,5 @@
-//! Both engines do the same: every test of this suite runs on SQLite, and here once more on Postgres; together they say
-//! every statement that the relay has.
+//! The whole suite runs on SQLite, and this test runs it again on Postgres. Together the runs must execute every SQL
+//! statement of the relay.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,13 +7,13 @@ use std::process::Command;
 
 use crate::harness::{ENGINE, STATEMENTS};
 
-/// What only files have, what is about Postgres in any run, and what would begin this again.
+/// Skipped on Postgres: tests of database files, tests that use Postgres in every run, and this test itself.
 const SKIPPED: [&str; 6] = ["--skip", "backup::", "--skip", "outage::", "--skip", "engines::"];
 
-/// Tests of Postgres wait for commits most of the time, and may wait together.
+/// Tests on Postgres mostly wait for commits, so more of them run at the same time.
 const THREADS: &str = "--test-threads=8";
 
-/// Where statements stand that are for one engine only.
+/// Files with statements that only one engine executes.
 const OF_ONE_ENGINE: [&str; 3] = ["db/sqlite.rs", "db/postgres.rs", "maintenance/backup.rs"];
 
 #[test]
@@ -35,10 +35,10 @@ fn every_test_passes_on_postgres_too_and_no_statement_is_left_unsaid() {
     assert_eq!(unsaid, [&""; 0], "no test has the relay say these");
 }
 
-/// Ends what is only a part of a statement.
+/// The mark at the end of a part of a statement.
 const GOES_ON: &str = " …";
 
-/// All SQL in the sources, in one line each; of one that is put together, its parts.
+/// All SQL in the sources, each statement in one line. A statement that is put together is listed by its parts.
 fn statements(folder: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -63,7 +63,7 @@ fn is_sql(text: &str) -> bool {
     ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].contains(&first) && text.trim() != first
 }
 
-/// The strings in a source before its tests.
+/// The string literals in a source, before its tests.
 fn literals(source: &str) -> Vec<&str> {
     let (mut rest, mut found) = (source.split("#[cfg(test)]").next().unwrap_or_default(), Vec::new());
     while let Some(at) = rest.find(['"', '/']) {

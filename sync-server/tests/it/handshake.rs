@@ -1,4 +1,4 @@
-//! Who gets in, and what becomes of those who do not follow the protocol.
+//! The handshake: which devices are accepted, and the reaction to violations of the protocol.
 
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -71,7 +71,7 @@ async fn h5_a_device_that_a_device_let_in_may_speak_for_the_account() {
     let second = founder.link(2);
     let third = second.link(3);
     assert_eq!(third.knock(relay.addr()).await.bye().await, ByeCode::NotAuthentic, "nobody knows who let it in");
-    // The account's name tells who founded it: whom that device let in may come before it.
+    // The account id is the founder's key hash, so a device with a grant may connect before the founder.
     second.enter(relay.addr()).await;
     founder.enter(relay.addr()).await;
     third.enter(relay.addr()).await;
@@ -84,7 +84,7 @@ async fn h5_a_device_that_nobody_let_in_is_refused() {
     let (relay, founder, stranger) = (Relay::start().await, Phone::founder(1), Phone::founder(2));
     founder.enter(relay.addr()).await;
     stranger.enter(relay.addr()).await;
-    // Without a grant; with one for another device; with one from a device of another account.
+    // No grant; a grant for another device; a grant from a device of another account.
     let bare = Phone::founder(3).posing_as(founder.account);
     let borrowed = Phone::founder(3).posing_as(founder.account).with_grant(founder.link(4).grant());
     let foreign = Phone::founder(2).posing_as(founder.account).link(3);
@@ -98,7 +98,7 @@ async fn h5_a_device_that_nobody_let_in_is_refused() {
 async fn h6_a_slow_handshake_is_given_up() {
     let relay = Relay::start().await;
     let wire = Wire::open(relay.addr()).await;
-    // With the clock stopped, time jumps to the next deadline whenever everyone waits.
+    // While the clock is paused, time jumps to the next deadline whenever all tasks wait.
     tokio::time::pause();
     assert_eq!(wire.bye().await, ByeCode::TooSlow);
 }
@@ -177,7 +177,7 @@ async fn no_more_connections_are_taken_than_there_are_places() {
     let refused = tokio_tungstenite::connect_async(format!("ws://{}/v1/sync", relay.addr())).await;
     assert!(refused.unwrap_err().to_string().contains("503"));
     wire.close().await;
-    // The place is free once the server, too, has seen the end.
+    // The place is free once the server has seen the end of the connection.
     while tokio_tungstenite::connect_async(format!("ws://{}/v1/sync", relay.addr())).await.is_err() {
         tokio::task::yield_now().await;
     }

@@ -1,4 +1,5 @@
-//! What the tests need: a server with a database of its own, a phone that speaks the protocol word by word, documents.
+//! The test harness: a server with a database of its own, a test phone that sends single messages of the protocol, and
+//! documents.
 
 mod database;
 mod documents;
@@ -36,7 +37,7 @@ impl Relay {
     pub(crate) async fn start_on(database: Database, configure: impl FnOnce(&mut Config)) -> Relay {
         statements::note();
         let mut config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), database.location().clone());
-        // A test machine with an almost full disk must not change what the relay accepts.
+        // An almost full disk of the test machine must not change what the relay accepts.
         config.limits.reserved_disk_percent = 0;
         configure(&mut config);
         let running = Server::start(config).await.unwrap();
@@ -70,14 +71,14 @@ impl Relay {
         &self.database
     }
 
-    /// Waits until the rows of all documents are derived.
+    /// Waits until the rows of all documents are projected.
     pub(crate) async fn settle(&self) {
         while self.count("SELECT COUNT(*) FROM due_document").await > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }
 
-    /// How many changes another process sees in the database.
+    /// The number of changes that another connection reads from the database.
     pub(crate) async fn changes_on_disk(&self) -> i64 {
         self.count("SELECT COUNT(*) FROM change").await
     }

@@ -1,4 +1,4 @@
-//! What the relay puts up with, and how it says that something is too much.
+//! The relay's limits, and the answers when they are reached.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -29,7 +29,7 @@ async fn p8_an_account_that_is_full_is_told_so_and_another_is_not_concerned() {
     assert_eq!(theirs.answers(2).await.acked.len(), 2);
     drop((wire, theirs));
 
-    // What it has counts at the next start, too, and with more room the rest is kept.
+    // Existing documents count at the next start. With a higher limit the rest is accepted.
     let relay = relay.restart_with(|config| config.limits.max_account_documents = 3).await;
     let mut wire = full.join(relay.addr()).await;
     wire.push(cars(&full, 0..4)).await;
@@ -62,7 +62,7 @@ async fn h7_an_account_has_only_so_many_connections() {
     assert_eq!(phone.knock(relay.addr()).await.bye().await, ByeCode::Overloaded);
     Phone::founder(2).join(relay.addr()).await;
     first.close().await;
-    // The place is free once the server, too, has seen the end.
+    // The place is free once the server has seen the end of the connection.
     while phone.knock(relay.addr()).await.sent_away().await {
         tokio::task::yield_now().await;
     }
@@ -75,11 +75,11 @@ async fn h7_strangers_do_not_take_an_accounts_connections() {
     phone.enter(relay.addr()).await.close().await;
     let mut held = Vec::new();
     for seed in 2..10 {
-        // A key that let itself in, as anybody can make one.
+        // A device with a grant that it signed itself, as anybody can make one.
         let stranger = Phone::founder(seed).posing_as(phone.account).link(seed + 100);
         let mut wire = stranger.knock(relay.addr()).await;
         assert_eq!(wire.receive().await, Message::Bye { code: ByeCode::NotAuthentic });
-        // The server waits a while for it to close, too.
+        // The server waits a while for the client to close.
         held.push(wire);
     }
     phone.enter(relay.addr()).await;
@@ -126,7 +126,7 @@ async fn m2_a_stranger_may_not_say_much() {
     let relay = Relay::start().await;
     let mut wire = Wire::open(relay.addr()).await;
     wire.send_frame(Frame::Binary(vec![0; MAX_MESSAGE_BYTES / 2].into())).await;
-    // The server closes with bytes unread: whether the goodbye arrives is up to the network.
+    // The server closes with bytes unread, so that the `bye` may be lost.
     while wire.frame().await.is_some() {}
     assert_eq!(get(relay.addr(), "/v1/health").await.status, 200);
 }
@@ -184,7 +184,7 @@ async fn behind_a_proxy_a_socket_is_the_connection_of_the_client_that_the_proxy_
     };
     assert_eq!((asked(0, "192.0.2.1").await, asked(1, "192.0.2.1").await), (200, 200));
     assert_eq!(asked(0, "192.0.2.1").await, 200, "on a kept connection it is the same one");
-    // The proxy uses a kept connection for somebody else.
+    // The proxy reuses a kept connection for another client.
     assert_eq!((asked(0, "192.0.2.2").await, asked(0, "192.0.2.1").await), (200, 200));
     assert_eq!(asked(2, "192.0.2.1").await, 503, "that would be a third one");
     assert_eq!(get_with(relay.addr(), "/v1/feed/public", "x-forwarded-for: 192.0.2.3\r\n").await.status, 200);
@@ -200,7 +200,7 @@ async fn health_is_answered_when_all_sockets_are_taken() {
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
-        // A socket is taken once its first byte has been read, at the latest.
+        // A socket counts as taken at the latest when its first byte is read.
         stream.write_all(b"GET /v1/health HTTP/1.1\r\nhost: x\r\nconnection: keep-alive\r\n").await.unwrap();
         held.push(stream);
     }
@@ -242,7 +242,7 @@ async fn one_address_has_only_so_many_event_streams() {
     let second = listen().await;
     assert_eq!((first.0.as_str(), second.0.as_str(), listen().await.0.as_str()), ("200", "200", "503"));
     drop(first);
-    // There is room once the server, too, has seen the end.
+    // There is room once the server has seen the end of the connection.
     while listen().await.0 != "200" {
         tokio::task::yield_now().await;
     }
@@ -264,7 +264,7 @@ async fn a_head_that_never_ends_is_given_up() {
     let relay = Relay::start().await;
     let mut slow = TcpStream::connect(relay.addr()).await.unwrap();
     slow.write_all(b"GET /v1/health HTTP/1.1\r\nhost: relay\r\nx-slow: ").await.unwrap();
-    // With the clock stopped, time jumps to the next deadline whenever everyone waits.
+    // While the clock is paused, time jumps to the next deadline whenever all tasks wait.
     tokio::time::pause();
     assert!(is_closed(&mut slow).await);
 }
@@ -275,15 +275,15 @@ async fn a_head_that_is_too_large_is_refused() {
     let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
     stream.write_all(format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(20_000)).as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // The rest of the head is unread when the server closes.
+    // The rest of the request head is unread when the server closes.
     let _ = stream.read_to_end(&mut answer).await;
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "), "{:?}", String::from_utf8_lossy(&answer));
 }
 
-/// Far behind every deadline of the server: with the clock stopped, time may jump before the socket is looked at.
+/// Longer than every deadline of the server: while the clock is paused, time may jump before the socket is polled.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Whether the server ends the connection, which has nothing to say, without an answer.
+/// Whether the server ends the connection without an answer.
 async fn is_closed(stream: &mut TcpStream) -> bool {
     let mut byte = [0];
     match tokio::time::timeout(DAY, stream.read(&mut byte)).await.expect("it stays open") {

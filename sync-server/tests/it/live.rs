@@ -13,7 +13,7 @@ use tourismo_core::time::Timestamp;
 
 use crate::harness::{Person, Relay, now};
 
-/// Long enough for any machine: whoever waits so long waits in vain.
+/// A wait that is too long for any machine, so that its end is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 const START: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -54,7 +54,7 @@ impl Stream {
         line.trim_end().to_owned()
     }
 
-    /// The next event, past the marks of the chunks that it comes in.
+    /// The next event, without the chunk sizes around it.
     async fn event(&mut self) -> Event {
         let (mut kind, mut id, mut data) = (String::new(), None, Value::Null);
         loop {
@@ -71,7 +71,7 @@ impl Stream {
         }
     }
 
-    /// Waits until the server ends the stream in order, with a chunk of nothing. The connection may be kept for more.
+    /// Waits until the server ends the stream with an empty chunk. The connection may stay open.
     async fn end(mut self) {
         while self.line().await != "0" {}
     }
@@ -106,7 +106,8 @@ async fn r9_a_published_drive_reaches_an_open_home_feed_and_one_that_comes_back(
     let mut back = Stream::open(&relay, &anna, "/v1/me/feed/live", Some(&last)).await;
     assert_eq!(back.event().await.kind, "open");
     assert_eq!(back.event().await.data["title"], "Meanwhile");
-    // No event tells that one is blocked: what everybody sees comes as before. Whom one follows from here on is heard.
+    // No event reveals a block: public events arrive as before. The events of newly
+    // followed people arrive, too.
     ben.say(&relay, SocialEntry::Block(anna.account())).await;
     ben.publish(&relay, "For everybody", Visibility::Public, START).await;
     let event = back.event().await;
@@ -142,7 +143,7 @@ async fn r9_an_answer_reaches_an_open_meet_and_streams_end_with_the_server() {
     assert_eq!(stream.event().await.data["answers"]["going"], 1);
     anna.change_meet(&relay, meet, &fields, &MeetFields { cancelled: true, ..fields.clone() }).await;
     assert_eq!(stream.event().await.data["cancelled"], true);
-    // Who may not see it any more is told nothing more.
+    // The stream of a viewer who loses access ends.
     let mut theirs = Stream::open(&relay, &ben, &path, None).await;
     theirs.event().await;
     anna.say(&relay, SocialEntry::Block(ben.account())).await;
@@ -173,7 +174,7 @@ async fn r9_what_concerns_nobody_is_told_nobody() {
     let mut home = Stream::open(&relay, &anna, "/v1/me/feed/live", None).await;
     let mut open_meet = Stream::open(&relay, &anna, &format!("/v1/meets/{meet}/live"), None).await;
     assert_eq!([home.event().await.kind, open_meet.event().await.kind], ["open", "meet"]);
-    // Neither an acceptance of somebody who does not follow, nor a change of a meet by somebody who may not change it.
+    // Neither an acceptance by a person who does not follow nor a meet's change without permission causes an event.
     for number in 200..220 {
         cleo.say(&relay, SocialEntry::Accept(AccountId::from_bytes([number; 16]))).await;
     }
@@ -186,7 +187,7 @@ async fn r9_what_concerns_nobody_is_told_nobody() {
     let event = open_meet.event().await;
     assert_eq!((&event.data["title"], &event.data["cancelled"]), (&"Monday".into(), &false.into()));
     assert_eq!(home.event().await.data["title"], "Monday");
-    // Whom one follows is another matter.
+    // An acceptance by a followed person causes one.
     ben.say(&relay, SocialEntry::Accept(anna.account())).await;
     assert_eq!(home.event().await.kind, "stale");
 }

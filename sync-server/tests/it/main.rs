@@ -1,4 +1,5 @@
-//! The server over real sockets, spoken to by hand: what the protocol promises, what HTTP answers, what an operator does.
+//! The server over real sockets, with a client whose messages the tests build one by one: the protocol, the HTTP
+//! answers, the operator's commands.
 
 mod backup;
 mod bad_input;

@@ -1,4 +1,4 @@
-//! Maintenance of a database: check it, repair what is derived, begin another epoch of its log.
+//! Maintenance of a database: check, repair of projected rows, another epoch of the log.
 
 use std::process::Output;
 
@@ -116,7 +116,7 @@ async fn rows_of_another_version_are_derived_again_also_after_an_interruption() 
     }
     let mut database = relay.stop().await;
     let sound = check(database.location()).await.unwrap();
-    // Of the first account everything is there, of the others nothing, as when the power failed meanwhile.
+    // The first account is complete and the others are empty, as after a power failure in between.
     let later = "account <> (SELECT account FROM account ORDER BY account LIMIT 1)";
     for (version, gone) in [(0, later), (2, "1 = 1"), (99, later)] {
         for table in ["published_drive", "published_block", "feed_item", "road_trace", "profile", "car"] {
@@ -210,7 +210,7 @@ async fn h4_a_database_that_was_put_back_by_other_means_begins_another_life() {
     push(&relay, &phone, vec![offer.clone()]).await;
     let first_epoch = phone.enter(relay.addr()).await.epoch;
     let database = relay.stop().await;
-    // Put back: as it was before the last change, with a row that another version derived.
+    // The row before the last change, with the version of another projection.
     let heads = database.bytes(&[0; 32]);
     for sql in ["DELETE FROM change WHERE seq = 5", "UPDATE account SET head = 4", "UPDATE profile SET bio = 'older'"] {
         assert_eq!(database.write(sql).await, 1, "{sql}");

@@ -1,4 +1,4 @@
-//! Meets: who sees them, who comes, who may change them, where and when.
+//! Meets: visibility, answers, permissions, place and time.
 
 use serde_json::json;
 use tourismo_core::docs::social::SocialEntry;
@@ -79,7 +79,7 @@ async fn who_comes_is_told_with_those_first_whom_i_follow_and_whom_we_both_follo
     for (who, answer) in [(1, Answer::Going), (2, Answer::Maybe), (3, Answer::Going), (4, Answer::No)] {
         people[who].answer(&relay, meet, answer).await;
     }
-    // Anna follows cleo and dora; ben follows them, too; cleo follows dora.
+    // Anna follows Cleo and Dora. Ben follows them, too. Cleo follows Dora.
     for (who, whom) in [(0, 2), (0, 3), (1, 2), (1, 3), (2, 3)] {
         people[who].say(&relay, SocialEntry::Follow(accounts[whom], now())).await;
     }
@@ -102,7 +102,7 @@ async fn who_comes_is_told_with_those_first_whom_i_follow_and_whom_we_both_follo
         let own = people[who].read(&relay, "/v1/me/meets").await;
         assert_eq!(own["meets"][0]["title"], "Sunday");
     }
-    // Whom the owner blocks does not come, and whom the viewer blocks is not seen to.
+    // The answers of people whom the owner blocks do not count; those of people whom the viewer blocks are hidden.
     people[0].say(&relay, SocialEntry::Block(accounts[3])).await;
     let page = people[1].read(&relay, &path).await;
     assert_eq!(page["answers"]["going"], 1);
@@ -122,7 +122,7 @@ async fn co_organisers_change_a_meet_while_they_may_and_the_latest_word_counts()
     let meet = anna.meet(&relay, &original).await;
     let path = format!("/v1/meets/{meet}");
     assert_eq!(ben.ask(&relay, &path).await.status, 404);
-    // What nobody asked for counts for nothing, until somebody does.
+    // A change by a person who is not a co-organiser has no effect, until they become one.
     let moved = MeetFields { place: "Car park".to_owned(), ..original.clone() };
     ben.amend(&relay, meet, &original, &moved).await;
     assert_eq!(anna.read(&relay, &path).await["place"], "At the top");
@@ -221,8 +221,7 @@ async fn whoever_asks_about_followers_is_counted_among_those_who_come_and_named_
     assert_eq!(get(relay.addr(), &path).await.json()["attendees"][0]["handle"], "cleo");
 }
 
-/// Whoever has the old link finds nothing by it any more, also of those who answered. What counts of the meet, and who may
-/// change it, stays.
+/// The old link shows nothing, answers included. What counts of the meet and who may change it are the same.
 #[tokio::test]
 async fn b4_a_meet_whose_link_is_renewed_is_found_by_the_new_one_alone() {
     let relay = Relay::start().await;
@@ -240,7 +239,7 @@ async fn b4_a_meet_whose_link_is_renewed_is_found_by_the_new_one_alone() {
     assert_eq!(mine(&cleo).await[0]["place"], "Car park");
 
     let link = anna.renew_meet(&relay, old, &moved).await;
-    // What is said of the old link counts for nothing.
+    // Changes of the old link have no effect.
     ben.amend(&relay, old, &moved, &MeetFields { place: "Nowhere".to_owned(), ..moved.clone() }).await;
     cleo.answer(&relay, old, Answer::Maybe).await;
     for path in ["", "/attendees", "/live", "/meet.ics"].map(|rest| format!("/v1/meets/{old}{rest}")) {

@@ -1,4 +1,4 @@
-//! What an operator can watch of the relay.
+//! The metrics for operators.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,7 +8,7 @@ use tourismo_core::wire::{Chunk, DocKind, Offer};
 use crate::harness::{Document, Person, Phone, Relay, get};
 use crate::openapi::installed;
 
-/// Reads OpenMetrics with the parser of its reference implementation, and prints each sample on a line.
+/// Parses OpenMetrics with the parser of the reference implementation and prints each sample on a line.
 const PARSER: &str = r#"
 import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -21,7 +21,7 @@ for family in text_string_to_metric_families(sys.stdin.read()):
         print(f"{sample.name}{{{labels}}} {sample.value}")
 "#;
 
-/// What `/metrics` says.
+/// The samples of `/metrics`.
 async fn scraped(relay: &Relay) -> BTreeMap<String, f64> {
     let answer = get(relay.metrics_addr().unwrap(), "/metrics").await;
     assert_eq!(answer.status, 200);

@@ -1,5 +1,4 @@
-//! The OpenAPI description: other people's validators take it, and other people's generators make clients of it that read
-//! what the relay serves.
+//! The OpenAPI description: independent validators accept it, and clients generated from it read the relay's answers.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,7 +15,7 @@ pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-/// A program of the Python environment, or of the npm packages, that `tests/setup.sh test` installs.
+/// A program from the Python environment or the npm packages that `tests/setup.sh test` installs.
 pub(crate) fn installed(path: &str) -> Command {
     let program = project().join(path);
     assert!(program.exists(), "tests/setup.sh test installs {path}");
@@ -27,7 +26,7 @@ fn description() -> PathBuf {
     project().join("sync-server/openapi.json")
 }
 
-/// What a program prints, which must end well.
+/// The output of a program, which must exit with 0.
 pub(crate) fn printed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
@@ -48,8 +47,8 @@ if (!valid) throw new Error(JSON.stringify(errors));
     printed(node.args(["--input-type=module", "--eval", SCRIPT]).arg(description()));
 }
 
-/// A relay with two published drives of Anna's, whom Ben follows; what a client reads of it, run with a URL, Ben's token
-/// and a drive.
+/// Runs a client against a relay on which Anna has published two drives and Ben follows her. The client gets the URL,
+/// Ben's token and a drive, and prints what it read.
 async fn is_read_by(client: impl FnOnce(&[String; 3]) -> String + Send + 'static) {
     let relay = Relay::start().await;
     let mut anna = Person::named(&relay, 1, "anna").await;
@@ -66,7 +65,7 @@ async fn is_read_by(client: impl FnOnce(&[String; 3]) -> String + Send + 'static
     let columns = served["properties"]["parts"].as_array().unwrap();
     let parts: Vec<usize> = columns.iter().map(|part| part["elapsedMs"].as_array().unwrap().len()).collect();
     assert!(read["distanceM"].take().as_f64().is_some_and(|metres| metres > 0.0));
-    // Nobody can know the order of drives that became visible within one hour.
+    // Within one hour, the order of drives is random.
     for titles in ["titles", "jsonFeed"] {
         let mut sorted: Vec<String> = serde_json::from_value(read[titles].take()).unwrap();
         sorted.sort();
@@ -87,7 +86,7 @@ async fn a_python_client_that_was_generated_reads_what_is_served() {
         let folder = tempfile::tempdir().unwrap();
         let (script, settings) = (folder.path().join("client.py"), folder.path().join("settings.yml"));
         std::fs::write(&script, include_str!("openapi/client.py")).unwrap();
-        // It would look for a formatter.
+        // Without this setting it would search for a formatter.
         std::fs::write(&settings, "post_hooks: []\n").unwrap();
         let mut generate = installed("target/python/bin/openapi-python-client");
         generate.args(["generate", "--meta", "none", "--path"]).arg(description()).arg("--config").arg(settings);

@@ -1,4 +1,4 @@
-//! In which order public drives are listed, and what tells nothing of what is private.
+//! The order of public lists, which must reveal nothing private.
 
 use tourismo_core::docs::{Visibility, published};
 use tourismo_core::id::DocId;
@@ -11,13 +11,13 @@ use crate::harness::{Answer, Document, Person, Phone, Relay, drive_on, get, now}
 const HOUR_MS: i64 = 3_600_000;
 const START: Timestamp = Timestamp(1_790_000_000_000 - 1_790_000_000_000 % HOUR_MS);
 
-/// The names of those whose drives are listed, in order.
+/// The authors of the listed drives, in order.
 async fn authors(relay: &Relay, path: &str) -> Vec<String> {
     let page = get(relay.addr(), path).await.json();
     page["drives"].as_array().unwrap().iter().map(|drive| drive["handle"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Many public drives of somebody in one hour, with ids that they chose.
+/// Publishes many drives of one person in one hour, with ids that the person chose.
 async fn flood(relay: &Relay, person: &Person, ids: impl Iterator<Item = u8>) -> Vec<Document> {
     let (mut docs, mut offers): (Vec<Document>, Vec<Offer>) = (Vec::new(), Vec::new());
     for (number, id) in (100..).zip(ids) {
@@ -65,7 +65,7 @@ async fn nobody_fills_an_hour_of_the_public_feed_or_chooses_to_stand_on_top() {
     let atom = String::from_utf8(get(relay.addr(), "/v1/feed/public.atom?limit=8").await.body).unwrap();
     assert_eq!(atom.matches(">flood<").count(), 3, "nor what became visible in an hour");
 
-    // Other ids lead to the same place, and what is withdrawn makes room for the next.
+    // Other ids give the same position, and a withdrawn drive makes room for the next one.
     withdraw(&relay, &mallory, &mut docs[..20]).await;
     let fewer = authors(&relay, "/v1/feed/public?limit=100").await;
     assert_eq!(all_at_once(first[..8].to_vec()), all_at_once(fewer[..8].to_vec()));
@@ -108,7 +108,7 @@ async fn a_drive_that_is_published_weeks_late_reaches_the_first_page_of_its_subs
         let items = feed["items"].as_array().unwrap().clone();
         items.into_iter().find(|item| item["title"].as_str().unwrap().starts_with("late"))
     };
-    // The others became visible two hours before it.
+    // The others became visible two hours before.
     let sql = "UPDATE published_drive SET shown_at = shown_at - 7200000";
     relay.database().write(sql).await;
     assert_eq!(item("/v1/feed/public.json?limit=100").await, None);

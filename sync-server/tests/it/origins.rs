@@ -1,5 +1,5 @@
-//! What a phone signs is good at the origin that it dialled and nowhere else: a relay that passes the challenge of another
-//! one on to a phone gets in nowhere.
+//! A signature is valid at the origin that the phone dialled and nowhere else: a relay that passes another relay's
+//! challenge on to a phone cannot use the answer.
 
 use tourismo_core::wire::{ByeCode, Message};
 use tourismo_server::Config;
@@ -10,7 +10,7 @@ fn named(urls: &'static [&str]) -> impl FnOnce(&mut Config) {
     |config| config.public_urls = urls.iter().map(|url| url.parse().unwrap()).collect()
 }
 
-/// Proves a phone's key on a connection, as having dialled an origin; says why it is sent away, if it is.
+/// Proves a device key on a connection for the given origin; returns the code of a `bye`.
 async fn prove(mut wire: Wire, origin: &str) -> Option<ByeCode> {
     let phone = Phone::founder(1);
     wire.send(&phone.hello()).await;
@@ -19,7 +19,7 @@ async fn prove(mut wire: Wire, origin: &str) -> Option<ByeCode> {
     outcome(wire).await
 }
 
-/// The same for a phone of version 1.
+/// The same with protocol version 1.
 async fn prove_v1(mut wire: Wire) -> Option<ByeCode> {
     let phone = Phone::founder(1);
     wire.send(&Message::Hello { protocols: vec![1], account: phone.account, device: phone.device() }).await;
@@ -55,7 +55,7 @@ async fn h9_a_relay_without_a_public_url_lets_in_who_dialled_the_address_where_t
     for (origin, expected) in [
         (format!("http://127.0.0.1:{port}"), None),
         (format!("http://localhost:{port}"), None),
-        // A hostile relay on another port or another address of the machine, or anywhere else.
+        // A hostile relay on another port or address of the machine, or on another machine.
         (format!("http://127.0.0.1:{}", port ^ 1), Some(ByeCode::WrongOrigin)),
         (format!("http://localhost:{}", port ^ 1), Some(ByeCode::WrongOrigin)),
         (format!("http://127.0.0.2:{port}"), Some(ByeCode::WrongOrigin)),
@@ -75,7 +75,7 @@ async fn h9_without_a_public_url_no_header_makes_an_origin_the_relays_own() {
         let wire = Wire::open_with(relay.addr(), &[(name, value)]).await;
         assert_eq!(prove(wire, "http://evil.example").await, Some(ByeCode::WrongOrigin), "{name}");
     }
-    // What the address of the connection says is true of the proxy, not of the phone.
+    // Forwarded addresses concern the client's address, not the origin that it dialled.
     for header in [("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=192.0.2.1")] {
         let wire = Wire::open_with(relay.addr(), &[header]).await;
         assert_eq!(prove(wire, &origin_of(relay.addr())).await, Some(ByeCode::WrongOrigin), "{header:?}");

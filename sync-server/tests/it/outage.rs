@@ -1,4 +1,5 @@
-//! Postgres goes away, somebody else comes, or a dump is put back: what the relay says meanwhile, and what it does then.
+//! Postgres goes away, another relay takes the lock, or a dump is restored: the relay's answers meanwhile and its
+//! recovery.
 
 use std::time::Duration;
 
@@ -11,13 +12,13 @@ use tourismo_server::maintenance::{begin_again, check};
 use crate::harness::{Database, Document, Phone, Relay, get};
 use crate::maintenance::settle;
 
-/// Long enough for any machine.
+/// A wait that is too long for any machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The lock that whoever writes to a database holds: "tourismo".
+/// The advisory lock that the writer of a database holds: "tourismo".
 const LOCK: i64 = i64::from_be_bytes(*b"tourismo");
 
-/// Somebody else who is connected to the database.
+/// A connection to the database that is not the relay's.
 async fn stranger(database: &Database) -> PgConnection {
     let Location::Postgres(url) = database.location() else { panic!("this is about Postgres") };
     PgConnection::connect(url).await.unwrap()
@@ -30,14 +31,14 @@ async fn cut(database: &Database) {
     assert!(database.ask(sql).await > 0);
 }
 
-/// Cuts the relay off and takes its lock before it can have it again.
+/// Ends the relay's connections and takes its lock before the relay can.
 async fn usurp(database: &Database) -> PgConnection {
     let mut usurper = stranger(database).await;
     let taking = async {
         sqlx::query("SELECT pg_advisory_lock($1)").bind(LOCK).execute(&mut usurper).await.unwrap();
     };
     let cutting = async {
-        // Whoever waits first is served first.
+        // Postgres grants the lock in the order of the requests.
         while database.ask("SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted").await == 0 {}
         cut(database).await;
     };
@@ -150,7 +151,7 @@ async fn p4_what_was_remembered_of_a_log_is_forgotten_when_another_server_may_ha
 async fn h4_a_dump_that_was_put_back_lives_on_in_another_epoch() {
     let (relay, phone) = (Relay::start_on(Database::postgres(), |_| {}).await, Phone::founder(1));
     let (_, mut car) = settle(&relay, 1).await;
-    // While it serves.
+    // While the relay serves.
     let copy = relay.database().dumped_and_restored();
     let (offer, later) = car.change();
     let mut wire = phone.join(relay.addr()).await;

@@ -1,4 +1,4 @@
-//! What people read of their own: drives, cars, logbooks, figures, the home feed.
+//! Reads of a person's own data: drives, cars, logbooks, figures, the home feed.
 
 use serde_json::{Value, json};
 use tourismo_core::docs::social::{SocialEntry, SocialKey};
@@ -161,7 +161,7 @@ async fn the_home_feed_has_what_those_show_whom_i_follow_newest_first() {
     let page = anna.read(&relay, "/v1/me/feed").await;
     assert_eq!((&page["items"][0]["kind"], &page["items"][0]["handle"]), (&"drive".into(), &"cleo".into()));
 
-    // Whoever is blocked finds what everybody sees, until they are accepted. Whoever blocks finds nothing.
+    // A blocked person finds what is public, until they are accepted. The person who blocks finds nothing.
     cleo.say(&relay, SocialEntry::Block(anna.account())).await;
     assert_eq!(paged(&relay, &anna, "/v1/me/feed", "items", "title", 3).await, whole[1..]);
     cleo.take_back(&relay, SocialKey::Block(anna.account())).await;
@@ -214,7 +214,7 @@ async fn a_word_more_is_a_row_more_and_a_word_elsewhere_is_none() {
         anna.say(&relay, SocialEntry::Follow(AccountId::from_bytes([number; 16]), now())).await;
     }
     assert_eq!(relay.count("SELECT COUNT(*) FROM follow").await, 20);
-    // The same said in another document, and of oneself, counts for nothing.
+    // The same entry in another document, or about oneself, has no effect.
     let elsewhere = anna.fresh_id();
     for word in [
         SocialEntry::Follow(AccountId::from_bytes([99; 16]), now()),

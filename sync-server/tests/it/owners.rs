@@ -1,4 +1,4 @@
-//! Ids belong to accounts: what a stranger writes to the ids of somebody else changes nothing for anybody.
+//! Ids belong to accounts: a stranger's writes to another account's ids have no effect on anybody.
 
 use serde_json::Value;
 use tourismo_core::docs::drive::{self, DriveEdit};
@@ -22,7 +22,7 @@ fn meet_on(title: &str) -> MeetFields {
     }
 }
 
-/// Every id of an account that can be computed from it.
+/// Every id of an account that a stranger can compute.
 fn computable(account: &AccountId, meets: &[DocId]) -> Vec<(DocId, DocKind)> {
     let things = (0..16).map(|digit| DocId::from_bytes([digit; 16]));
     let mut ids: Vec<_> = things.map(|thing| (social::about(account, &thing), DocKind::Social)).collect();
@@ -33,7 +33,7 @@ fn computable(account: &AccountId, meets: &[DocId]) -> Vec<(DocId, DocKind)> {
     ids
 }
 
-/// What a stranger writes to ids that are somebody else's. All of it is taken: it is the stranger's.
+/// Writes to other accounts' ids. All of it is accepted, as documents of the stranger's account.
 struct Stranger {
     person: Person,
     docs: u8,
@@ -71,7 +71,7 @@ async fn title(relay: &Relay, path: &str) -> String {
     title.unwrap_or_else(|| panic!("{path}: {body}")).to_owned()
 }
 
-/// What an account shows, says and forbids, whatever a stranger wrote before, and what it says afterwards.
+/// What an account shows, writes and blocks works the same before and after a stranger's writes.
 #[tokio::test]
 async fn b3_a_stranger_who_writes_to_every_id_of_somebody_takes_nothing_from_them() {
     let relay = Relay::start().await;
@@ -80,14 +80,14 @@ async fn b3_a_stranger_who_writes_to_every_id_of_somebody_takes_nothing_from_the
     let mut stranger = Stranger::new(&relay).await;
     let hosted = friend.meet(&relay, &meet_on("Friend's")).await;
     friend.grant(&relay, hosted, anna.account(), true).await;
-    // What they will be named can be known: nothing about ids is a secret here.
+    // Ids are not secret: the stranger can compute the future ones.
     let mut ids = computable(&anna.account(), &[hosted]);
     for number in 1..=3 {
         ids.push((DocId::bound(&anna.account(), [1, number, 0, 0, 0, 0]), DocKind::Published));
     }
     stranger.write_to(&relay, &ids).await;
 
-    // All of this is acknowledged, or the harness stops.
+    // The harness asserts that all of this is acknowledged.
     anna.call(&relay, "anna", true).await;
     let drive = anna.publish(&relay, "Anna's drive", Visibility::Public, START).await;
     let close = anna.publish(&relay, "For followers", Visibility::Followers, START).await;
@@ -109,10 +109,10 @@ async fn b3_a_stranger_who_writes_to_every_id_of_somebody_takes_nothing_from_the
         assert_eq!((seen, get(relay.addr(), &format!("/v1/drives/{close}")).await.status), (200, 404), "{round}");
         let by_stranger = stranger.person.ask(&relay, &format!("/v1/drives/{close}")).await.status;
         assert_eq!(by_stranger, 404, "{round}: the block and the approval hold");
-        // Another stranger, now that there is something to take.
+        // Another stranger, after the account has content.
         let mut again = Stranger { person: Person::new(&relay, 201 + round.len() as u8).await, docs: 0 };
         ids.extend([(drive, DocKind::Published), (close, DocKind::Published), (meet, DocKind::Meet)]);
-        // Of one id a document has one kind.
+        // An id has one kind in an account.
         ids.sort();
         ids.dedup_by_key(|(id, _)| *id);
         again.write_to(&relay, &ids).await;
@@ -129,7 +129,7 @@ async fn b3_a_stranger_who_writes_to_every_id_of_somebody_takes_nothing_from_the
     assert_eq!(repair(database.location()).await.unwrap(), sound);
 }
 
-/// A backup is of a time before something was published. A stranger who has read its link comes first.
+/// After a restore from before a publication, a stranger who has read the link connects first.
 #[tokio::test]
 async fn b3_after_a_restore_a_link_shows_its_owner_s_document_or_nothing() {
     let relay = Relay::start_on(Database::file(), |_| {}).await;
@@ -153,7 +153,7 @@ async fn b3_after_a_restore_a_link_shows_its_owner_s_document_or_nothing() {
     assert_eq!(title(&relay, &format!("/v1/meets/{meet}")).await, "Anna's meet");
 }
 
-/// An id of the time before ids were bound is shown for the account that had it then, and for nobody else.
+/// An id from before ids were bound is shown for the account that had it then, and for no other.
 #[tokio::test]
 async fn b3_an_unbound_id_is_shown_only_for_the_account_that_had_it_before_ids_were_bound() {
     let relay = Relay::start().await;
@@ -186,8 +186,8 @@ async fn b3_an_unbound_id_is_shown_only_for_the_account_that_had_it_before_ids_w
     assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
 }
 
-/// An app from before ids were bound publishes at a relay that knows of them. Nobody but the account can have the id, since it is
-/// computed from the account and from a drive of it.
+/// An app from before ids were bound publishes at a current relay. The id is computed from the account and one of its
+/// drives, so no other account can have it.
 #[tokio::test]
 async fn b3_a_copy_of_an_earlier_app_is_shown_once_the_drive_is_there_that_its_id_is_computed_from() {
     let relay = Relay::start().await;
@@ -202,7 +202,7 @@ async fn b3_a_copy_of_an_earlier_app_is_shown_once_the_drive_is_there_that_its_i
     for (number, is_large) in [(30, false), (31, true)] {
         let drive = anna.next_id();
         let copy = DocId::of_unbound_copy(&account, &drive);
-        // A drive of the stranger's proves nothing about the ids of others.
+        // A drive of the stranger proves nothing about other accounts' ids.
         stranger.write_to(&relay, &[(copy, DocKind::Published)]).await;
         stranger.person.drive(&relay, "Mine", None, START, Some(copy)).await;
         let mut doc = Document::named(device, number, DocKind::Published, copy);
@@ -227,7 +227,7 @@ async fn b3_a_copy_of_an_earlier_app_is_shown_once_the_drive_is_there_that_its_i
         stranger.write_to(&relay, &[(copy, DocKind::Published)]).await;
         copies.push((doc, copy));
     }
-    // The drive is there before the copy.
+    // The drive arrives before the copy.
     let copy = DocId::of_unbound_copy(&account, &anna.next_id());
     anna.drive(&relay, "Anna's drive", None, START, Some(copy)).await;
     let mut doc = Document::named(device, 32, DocKind::Published, copy);
@@ -238,7 +238,7 @@ async fn b3_a_copy_of_an_earlier_app_is_shown_once_the_drive_is_there_that_its_i
     anna.push(&relay, vec![first.offer(|doc| published::change(doc, "Renamed", "", Visibility::Public)).0]).await;
     assert_eq!(title(&relay, &format!("/v1/drives/{id}")).await, "Renamed");
 
-    // Both are derived beside the writer, the drive before the copy or after it.
+    // Both are projected in the background, in either order.
     let mut large = Vec::new();
     for number in 33..39 {
         let drive = anna.fresh_id();
@@ -262,7 +262,7 @@ async fn b3_a_copy_of_an_earlier_app_is_shown_once_the_drive_is_there_that_its_i
     let sound = check(database.location()).await.unwrap();
     assert_eq!(sound.findings, []);
     assert_eq!(repair(database.location()).await.unwrap(), sound);
-    // As a relay has them that did not look at drives.
+    // The state of a relay that did not check drives.
     for sql in ["DELETE FROM unbound_id", "UPDATE relay SET projected = 0"] {
         database.write(sql).await;
     }
@@ -274,7 +274,7 @@ async fn b3_a_copy_of_an_earlier_app_is_shown_once_the_drive_is_there_that_its_i
     assert_eq!(check(relay.database().location()).await.unwrap(), sound);
 }
 
-/// What belongs to the version before ids were bound: one account has an id, whoever wrote to it first.
+/// Restores the schema of the version before ids were bound, where the first account to write to an id owns it.
 async fn take_back_to_the_version_before(database: &Database) {
     for sql in [
         "DROP TABLE not_shown",
@@ -282,21 +282,21 @@ async fn take_back_to_the_version_before(database: &Database) {
         "ALTER TABLE actor DROP COLUMN own_at",
         "CREATE UNIQUE INDEX document_owner ON document (doc)",
         "DELETE FROM _sqlx_migrations WHERE version = 41",
-        // Its rows were made by that version, for whoever had an id.
+        // The rows were projected by that version.
         "UPDATE relay SET projected = 0",
     ] {
         database.write(sql).await;
     }
 }
 
-/// A database of the version before, in which a stranger had ids of Anna's first.
+/// A database of that version, in which a stranger wrote to ids of Anna's first.
 #[tokio::test]
 async fn b3_a_database_of_the_version_before_keeps_what_it_shows_and_takes_what_it_refused() {
     let relay = Relay::start().await;
     let (mut anna, mut friend) = (Person::new(&relay, 1).await, Person::named(&relay, 2, "friend").await);
     let mut stranger = Stranger::new(&relay).await;
     let device = anna.phone.device();
-    // Ids of that version, by which Anna's drive and meet are found.
+    // Ids in the format of that version for Anna's drive and meet.
     let [drive, meeting, squatted] = [3, 4, 5].map(|number| DocId::new(START, [number; 10]));
     let mut copy = Document::named(device, 100, DocKind::Published, drive);
     let mut meet_doc = Document::named(device, 101, DocKind::Meet, meeting);
@@ -316,7 +316,7 @@ async fn b3_a_database_of_the_version_before_keeps_what_it_shows_and_takes_what_
         assert_eq!(title(&relay, &format!("/v1/meets/{meeting}")).await, "Anna's meet", "{round}");
         friend.comment(&relay, drive, round).await;
         if round == "after the upgrade" {
-            // What was refused is offered again, and taken.
+            // What that version refused is pushed again and accepted.
             anna.call(&relay, "anna", true).await;
             anna.say(&relay, SocialEntry::Block(stranger.person.account())).await;
             let mut theirs = Document::named(device, 102, DocKind::Published, squatted);
@@ -333,7 +333,8 @@ async fn b3_a_database_of_the_version_before_keeps_what_it_shows_and_takes_what_
     let close = anna.publish(&relay, "For followers", Visibility::Followers, START).await;
     stranger.person.say(&relay, SocialEntry::Follow(annas, now())).await;
     assert_eq!(stranger.person.ask(&relay, &format!("/v1/drives/{close}")).await.status, 404, "the block holds");
-    // Whose this was is not to be known: it stays with whom the relay had it of, and Anna is told.
+    // The owner of this one is unknown: it stays with the account that the relay had it from, and Anna's profile
+    // lists it as not shown.
     assert_eq!(title(&relay, &format!("/v1/drives/{squatted}")).await, "Stolen");
     let profile = anna.read(&relay, "/v1/me/profile").await;
     let told: Vec<_> = profile["notShown"].as_array().unwrap().iter().map(|doc| doc["document"].clone()).collect();

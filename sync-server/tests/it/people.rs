@@ -1,4 +1,4 @@
-//! People: handles, what everybody may know, who follows whom.
+//! People: handles, public profiles, follows.
 
 use serde_json::json;
 use tourismo_core::docs::Visibility;
@@ -28,13 +28,13 @@ async fn r5_a_handle_is_found_in_any_spelling_and_is_whose_claim_came_first() {
     let loser = get(relay.addr(), &format!("/v1/people/{}", other.account())).await.json();
     assert_eq!((&loser["handle"], &loser["displayName"]), (&json!(null), &"DAN!".into()));
 
-    // To write it otherwise, or something else, changes nothing; nor does an edit by who waits.
+    // Another spelling or another handle changes nothing, nor does an edit by a person who waits for the handle.
     dan.call(&relay, "dAn", false).await;
     other.call(&relay, "Dan", true).await;
     assert_eq!((state(&relay, &dan).await, state(&relay, &other).await), ("held".into(), "handle_taken".into()));
     assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
 
-    // Who lets go of it leaves it to who came next.
+    // A released handle goes to the next person who asked for it.
     dan.call(&relay, "daniel", false).await;
     assert_eq!((state(&relay, &dan).await, state(&relay, &other).await), ("held".into(), "held".into()));
     assert_eq!(state(&relay, &third).await, "handle_taken");
@@ -100,7 +100,7 @@ async fn people_are_found_by_how_their_handles_begin() {
     let (first, next) = find("prefix=da&limit=2").await;
     assert_eq!(first, ["dan", "Dana"]);
     assert_eq!(find(&format!("prefix=da&limit=2&after={}", next.unwrap())).await, (vec!["daniel".to_owned()], None));
-    // Whoever blocks somebody does not find them, and is found by them as before.
+    // A person does not find those whom they block; those find the person as before.
     let zoe = people[3].account();
     people[0].say(&relay, SocialEntry::Block(zoe)).await;
     assert_eq!(people[0].read(&relay, "/v1/people?prefix=zo").await["people"], json!([]));
@@ -200,7 +200,7 @@ async fn r11_who_follows_somebody_who_asks_about_followers_is_for_those_whom_the
         }
     }
     assert_eq!(dora.read(&relay, "/v1/me/in-common/anna").await["isHidden"], true);
-    // In somebody else's list she is there for herself, for whom she accepted, and for whose list it is.
+    // In another person's list she is shown to herself, to followers whom she accepted, and to the list's owner.
     let whole = ["other8", "other7", "other6", "other5", "anna"];
     for person in [&anna, &ben, &cleo] {
         assert_eq!(names(&person.read(&relay, "/v1/people/cleo/followers").await), whole);
@@ -215,7 +215,7 @@ async fn r11_who_follows_somebody_who_asks_about_followers_is_for_those_whom_the
         }
         assert_eq!(found, whole[..4], "pages of {limit}");
     }
-    // Strangers get her numbers coarsely.
+    // Strangers read her numbers rounded.
     for other in &mut others {
         other.follow(&relay, &anna).await;
         anna.say(&relay, SocialEntry::Accept(other.account())).await;

@@ -52,7 +52,7 @@ async fn r2_r3_wrong_and_old_tokens_are_told_apart_and_taken_for_nobody() {
         assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (401, Some(code)), "{authorization}");
         assert_eq!(answer.header("www-authenticate"), "Bearer");
         assert!(answer.json()["error"]["hint"].is_string());
-        // Not even what is public: whoever shows a token wants to be known by it.
+        // A bad token is refused even where none is needed: the client expects an answer for its own account.
         let public = get_with(relay.addr(), "/v1/feed/public", &format!("authorization: {authorization}\r\n")).await;
         assert_eq!(public.status, 401);
     }

@@ -1,5 +1,5 @@
 //! A client in Python that was written from PROTOCOL.md alone: the relay serves what it recorded, and the core makes
-//! the same blocks of it.
+//! the same blocks from the same fixes.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use tourismo_core::wire::ByeCode;
 use crate::harness::Relay;
 use crate::openapi::{installed, printed, project};
 
-/// What the client prints: what it made, and what it read of it.
+/// The output of the client: what it made, and what it read back.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Told {
@@ -62,7 +62,7 @@ async fn k1_t3_a_python_client_written_from_the_protocol_alone_records_syncs_and
     assert_eq!((own[0]["stats"]["distanceM"].as_f64(), own[0]["stats"]["fixes"].as_u64()), (Some(12_000.0), Some(600)));
     assert_eq!((&told.profile["account"], &told.profile["handle"]), (&json!(told.account), &json!("anna")));
 
-    // Who follows sees the published copy; who does not, and a device without a grant, get nothing.
+    // A follower reads the published copy. Without a follow, and for a device without a grant, there is no answer.
     assert_eq!((told.not_followed, told.without_token), (404, 404));
     assert_eq!(told.stranger_refused_with, ByeCode::NotAuthentic as u8);
     let copy = &told.published;
@@ -75,7 +75,7 @@ async fn k1_t3_a_python_client_written_from_the_protocol_alone_records_syncs_and
     check_examples(&told.examples);
 }
 
-/// The core reads the blocks as they were meant, and makes the same bytes of what it read.
+/// The core decodes the blocks to the client's rows, and encodes these rows to the same bytes.
 fn check_blocks(blocks: &[String], rows: &[[Option<i64>; 6]]) {
     let (mut decoder, mut encoder) = (BlockDecoder::new(), BlockEncoder::new());
     let mut read = Vec::new();
@@ -101,7 +101,7 @@ fn check_blocks(blocks: &[String], rows: &[[Option<i64>; 6]]) {
     assert!(blocks.len() > 16, "there are two key blocks");
 }
 
-/// The examples in PROTOCOL.md are what the client computes, all of them.
+/// The client computes every example in PROTOCOL.md.
 fn check_examples(computed: &BTreeMap<String, String>) {
     let protocol = std::fs::read_to_string(project().join("PROTOCOL.md")).unwrap();
     let (_, examples) = protocol.split_once("\n## Examples\n").unwrap();

@@ -1,4 +1,4 @@
-//! What the relay keeps, what it refuses, and what its word is worth.
+//! Pushes: what the relay accepts and refuses, and that acknowledgements hold.
 
 use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::time::Timestamp;
@@ -34,7 +34,7 @@ async fn p2_a_change_pushed_twice_is_acknowledged_twice_and_stored_once() {
         assert_eq!(wire.answers(2).await.acked, hashes);
     }
     wire.close().await;
-    // On another connection, and twice in one push.
+    // The same change on another connection, and twice in one push.
     let mut again = phone.catch_up(relay.addr(), 2).await.0;
     again.push([offers.clone(), offers].concat()).await;
     assert_eq!(again.answers(4).await.acked, [hashes.clone(), hashes].concat());
@@ -59,7 +59,7 @@ async fn p4_a_refused_change_leaves_the_others_of_its_push_alone() {
     assert_eq!(answers.cursor, 2, "a refused change takes no place in the log");
 }
 
-/// Pushes one change and returns how it was refused.
+/// Pushes one change and returns the code of its refusal.
 async fn refusal(relay: &Relay, phone: &Phone, offer: Offer) -> NackCode {
     let before = relay.changes_on_disk().await;
     let mut wire = phone.join(relay.addr()).await;
@@ -69,7 +69,7 @@ async fn refusal(relay: &Relay, phone: &Phone, offer: Offer) -> NackCode {
     answers.nacked[0].2
 }
 
-/// Pushes changes that must be kept.
+/// Pushes changes that must be accepted.
 async fn keep(relay: &Relay, phone: &Phone, offers: Vec<Offer>) {
     let mut wire = phone.join(relay.addr()).await;
     let count = offers.len();
@@ -86,7 +86,7 @@ async fn p4_an_actor_of_no_device_of_the_account_is_refused() {
     assert_eq!(refusal(&relay, &phone, offer).await, NackCode::ForeignActor);
 }
 
-/// A device that the relay does not know, because it is younger than the backup that the relay was restored from.
+/// A device that was added after the backup from which the relay was restored.
 #[tokio::test]
 async fn p10_what_a_device_made_is_taken_when_another_one_vouches_for_it() {
     let relay = Relay::start_with(|config| config.limits.max_devices_per_account = 2).await;
@@ -95,7 +95,7 @@ async fn p10_what_a_device_made_is_taken_when_another_one_vouches_for_it() {
     let ((first, first_hash), (second, _)) = (car.change(), car.change());
     assert_eq!(refusal(&relay, &phone, first.clone()).await, NackCode::ForeignActor);
     let mut wire = phone.join(relay.addr()).await;
-    // Once more than necessary, which costs nothing.
+    // Sent twice, because the second time must have no effect.
     for _ in 0..2 {
         wire.send(&Message::Vouch { actor_prefix: lost.device().actor_prefix() }).await;
         assert_eq!(wire.receive().await, Message::Vouched);
@@ -114,7 +114,7 @@ async fn p10_what_a_device_made_is_taken_when_another_one_vouches_for_it() {
     let answers = wire.answers(2).await;
     assert_eq!((answers.acked, answers.nacked[0].2), (vec![taken_hash], NackCode::ForeignActor));
     wire.close().await;
-    // It is remembered, and it lets nobody in.
+    // The vouched devices are stored, so that vouching again is within the limit. They may not connect.
     let relay = relay.restart_with(|config| config.limits.max_devices_per_account = 2).await;
     assert_eq!(refusal(&relay, &phone, second.clone()).await, NackCode::ForeignActor, "each connection vouches");
     let mut wire = phone.join(relay.addr()).await;
@@ -125,7 +125,7 @@ async fn p10_what_a_device_made_is_taken_when_another_one_vouches_for_it() {
     assert_eq!(relay.count("SELECT COUNT(*) FROM device").await, 1);
 }
 
-/// What the owner's phone makes next has a number that another device of the account knows.
+/// One device of an account must not use the next sequence number of another.
 #[tokio::test]
 async fn p12_a_device_cannot_take_the_next_number_of_another_one() {
     let (relay, phone) = (Relay::start().await, Phone::founder(1));
@@ -133,7 +133,7 @@ async fn p12_a_device_cannot_take_the_next_number_of_another_one() {
     let mut car = Document::new(phone.device(), 1, DocKind::Car);
     let (first, ours) = (car.change().0, car.change().0);
     keep(&relay, &phone, vec![first.clone()]).await;
-    // The thief knows the document, and so its actor and the number of its next change.
+    // The thief has the document, and so its actor and the number of its next change.
     let mut forged = Document::new(phone.device(), 1, DocKind::Car);
     assert_eq!(forged.change().0, first);
     let taken = forged.offer(|doc| automerge_doc::edit(doc, |edit| edit.boolean("taken", true))).0;
@@ -150,7 +150,7 @@ async fn p12_a_device_cannot_take_the_next_number_of_another_one() {
         "what is there is acknowledged"
     );
 
-    // Also after a restart, and after the books were derived again.
+    // The same after a restart and a rebuild.
     let database = relay.stop().await;
     assert_eq!(repair(database.location()).await.unwrap().findings, []);
     let relay = Relay::start_on(database, |_| {}).await;
@@ -161,7 +161,7 @@ async fn p12_a_device_cannot_take_the_next_number_of_another_one() {
     assert_eq!(wire.answers(1).await.nacked[0].2, NackCode::ForeignActor);
     keep(&relay, &phone, vec![ours]).await;
 
-    // In another life of the log, whoever holds what the relay lost may bring it: its own device may be lost.
+    // In another epoch of the log, any device may bring back what the relay lost: the device that made it may be lost.
     let (mut made, other) = (Document::new(phone.device(), 2, DocKind::Car), phone.link(3));
     keep(&relay, &phone, vec![made.change().0]).await;
     let database = relay.stop().await;
@@ -183,7 +183,7 @@ async fn b3_a_document_of_another_account_with_the_same_id_is_another_document()
     theirs.doc = car.id;
     keep(&relay, &other, vec![theirs]).await;
     keep(&relay, &phone, vec![car.change().0]).await;
-    // Each gets their own, and nothing of the other's.
+    // Each gets its own changes and nothing of the other's.
     for (phone, changes) in [(&phone, 2), (&other, 1)] {
         let (mut wire, entries, ..) = phone.catch_up(relay.addr(), 0).await;
         assert_eq!(entries.len(), changes);
@@ -207,7 +207,7 @@ async fn p4_an_actor_that_forgot_what_it_did_is_told_so() {
     let (relay, phone) = (Relay::start().await, Phone::founder(1));
     let mut car = Document::new(phone.device(), 1, DocKind::Car);
     keep(&relay, &phone, vec![car.change().0]).await;
-    // The same actor begins again, with something else.
+    // The same actor begins again, with other content.
     let (other, _) = Document::new(phone.device(), 1, DocKind::Car).large_change(10);
     assert_eq!(refusal(&relay, &phone, other).await, NackCode::DuplicateSeq);
 }
@@ -218,23 +218,24 @@ async fn p4_a_gap_in_an_actors_numbers_is_refused() {
     let mut car = Document::new(phone.device(), 1, DocKind::Car);
     let (first, _) = car.change();
     keep(&relay, &phone, vec![first.clone()]).await;
-    // A change whose number is 3 and whose only dependency is change 1: Automerge panics over such a thing.
+    // Change 3 depends on change 1 alone. Automerge panics when it loads such a change.
     let (second, _) = car.change();
     let forged = with_seq(&second.chunk.0, 2, 3);
     let offer = Offer { chunk: Chunk(forged), ..second };
     assert_eq!(refusal(&relay, &phone, offer).await, NackCode::SeqGap);
 }
 
-/// The chunk with another sequence number, and a checksum to match.
+/// The chunk with another sequence number and a correct checksum.
 fn with_seq(chunk: &[u8], from: u8, to: u8) -> Vec<u8> {
-    // magic 4, checksum 4, type 1, length 1 or 2, then the body: count of deps 1, one dep 32, actor 1 + 16, seq 1.
+    // Magic 4, checksum 4, type 1, length 1 or 2, then the body: number of dependencies 1, one dependency 32, actor 1 +
+    // 16, seq 1.
     let body = if chunk[9] < 0x80 { 10 } else { 11 };
     let mut forged = chunk.to_vec();
     let seq = &mut forged[body + 1 + 32 + 1 + 16];
     assert_eq!(*seq, from);
     *seq = to;
     let change = automerge::Change::from_bytes(forged.clone()).unwrap();
-    // The hash of the altered body begins with the checksum that it should have.
+    // The first four bytes of the new hash are the correct checksum.
     forged[4..8].copy_from_slice(&change.hash().0[..4]);
     forged
 }
@@ -295,7 +296,7 @@ async fn l1_a_second_device_gets_what_the_first_one_pushes() {
     assert_eq!((entries.len(), cursor), (1, 1));
     assert_eq!((entries[0].doc, entries[0].kind), (offer.doc, DocKind::Drive));
     assert_eq!(entries[0].body, tourismo_core::wire::EntryBody::Change(offer.chunk));
-    // The stranger could have been told, and was not: what it asks for comes first.
+    // A notification of the stranger would arrive before the answer to this fetch.
     stranger.send(&Message::Fetch { doc: offer.doc }).await;
     assert!(matches!(stranger.receive().await, Message::Fetched { chunks, done: true, .. } if chunks.is_empty()));
 }
@@ -315,7 +316,7 @@ async fn p4_a_postgres_database_as_large_as_it_may_be_takes_short_words_and_noth
 
 #[tokio::test]
 async fn p4_a_full_disk_refuses_changes_and_nothing_else() {
-    // The other engine is made full by a trigger.
+    // On Postgres a trigger refuses large changes.
     let max_bytes = |config: &Config| matches!(config.database, Location::File(_)).then_some(400_000);
     let relay = Relay::start_with(|config| config.max_database_bytes = max_bytes(config)).await;
     relay.database().fill_up().await;
@@ -325,7 +326,7 @@ async fn p4_a_full_disk_refuses_changes_and_nothing_else() {
     keep(&relay, &phone, vec![small]).await;
     let (large, large_hash) = Document::new(phone.device(), 2, DocKind::Drive).large_change(MAX_CHUNK_BYTES - 1_000);
     assert_eq!(refusal(&relay, &phone, large.clone()).await, NackCode::Unavailable);
-    // Reads go on, and so do writes that fit.
+    // Reads work, and so do writes that fit.
     let (mut wire, entries, ..) = phone.catch_up(relay.addr(), 0).await;
     assert_eq!(entries.len(), 1);
     assert_eq!(get(relay.addr(), "/v1/ready").await.status, 200);
@@ -334,7 +335,7 @@ async fn p4_a_full_disk_refuses_changes_and_nothing_else() {
     let answers = wire.answers(1).await;
     assert_eq!(answers.acked, [next_hash], "{:?}", answers.nacked);
     wire.close().await;
-    // With room again, what was refused is kept.
+    // With room again, what was refused is accepted.
     let database = relay.stop().await;
     database.make_room().await;
     let relay = Relay::start_on(database, |_| {}).await;

@@ -1,4 +1,4 @@
-//! Documents that cannot be read any more: they are kept, synced, shown as they were read last, and harm nobody.
+//! Unreadable documents: they are stored, synced, shown in their last readable version, and affect no other document.
 
 use std::collections::BTreeSet;
 
@@ -37,10 +37,10 @@ async fn quarantined(relay: &Relay, why: &'static str) -> i64 {
     }
 }
 
-/// A change behind `doc`'s last one that puts something into a map where the document has none.
+/// A change after `doc`'s last one that writes to a map that does not exist in the document.
 fn poison(phone: &Phone, doc: &mut Document, number: u8) -> Offer {
     let mut other = Document::new(phone.device(), number, DocKind::Published);
-    // The same operations as the document has, so that numbers fit, but the last one is a map.
+    // The document's operations again, so that the operation numbers fit, with a map as the last one.
     let ops = doc.doc.stats().num_ops;
     other.offer(|doc| {
         automerge_doc::edit(doc, |edit| {
@@ -73,7 +73,7 @@ async fn p13_a_document_that_automerge_cannot_bear_is_kept_and_synced_and_shown_
     push(&relay, &phone, vec![poison.clone()]).await;
     assert_eq!((quarantined(&relay, "unreadable").await, shown(&relay).await), (1, 2));
 
-    // The owner's other devices get it all the same, and other documents go on.
+    // The owner's other devices receive the change, and other documents work.
     let (mut wire, entries, ..) = phone.catch_up(relay.addr(), 0).await;
     assert_eq!(entries.len(), 3);
     assert_eq!(wire.fetch(broken.id).await[1], poison.chunk.0);
@@ -84,11 +84,11 @@ async fn p13_a_document_that_automerge_cannot_bear_is_kept_and_synced_and_shown_
     titles.sort_by_key(ToString::to_string);
     assert_eq!(titles, ["Another pass", "Pass"]);
 
-    // The operator is told, and nothing is wrong with the database.
+    // The operator is told; the check of the database finds no error.
     let report = maintenance::check(relay.database().location()).await.unwrap();
     assert_eq!((report.quarantined.len(), report.rows, report.findings), (1, 6, vec![]));
 
-    // Derived again, it is the same: what could be read last is found by looking.
+    // A rebuild gives the same: it searches for the last readable version.
     let stopped = relay.stop().await;
     assert_eq!(maintenance::repair(stopped.location()).await.unwrap().findings, vec![]);
 }
@@ -115,7 +115,7 @@ async fn p13_a_document_larger_than_anything_shown_is_kept_and_not_loaded() {
     assert_eq!((quarantined(&relay, "too_large").await, shown(&relay).await), (2, 2));
     assert_eq!(relay.changes_on_disk().await, 2 + 4 + 3 + 2);
 
-    // Their owner withdraws one, which the relay reads off the change alone.
+    // The owner withdraws one. The relay reads that from the change alone.
     let withdrawn = long.offer(|doc| published::change(doc, "Pass", "", Visibility::Private)).0;
     push(&relay, &phone, vec![withdrawn]).await;
     assert_eq!(shown(&relay).await, 1);
@@ -127,7 +127,7 @@ async fn p13_a_drive_of_more_fixes_than_are_shown_is_named_to_its_owner_and_to_t
     let relay = Relay::start().await;
     let mut anna = Person::new(&relay, 1).await;
     anna.call(&relay, "anna", true).await;
-    // As an app of an earlier version publishes it: nothing is left out.
+    // As an app of an earlier version publishes it: with all fixes.
     let fix = drive_on(START)[0].fixes[0];
     let at = |index: usize| {
         let at = START + 1_000 * index as i64;
@@ -185,7 +185,7 @@ async fn who_said_twenty_thousand_things_of_people_is_still_heard() {
     for round in 0..5 {
         let mut wire = phone.join(relay.addr()).await;
         for push in round * 4..(round + 1) * 4 {
-            // The second half takes back what the first said, every other one for good.
+            // The second half removes the entries of the first, every other one permanently.
             let change = |number: u32| {
                 let (who, is_follow) = (other(number % 10_000), number < 10_000 || number.is_multiple_of(2));
                 if is_follow {
@@ -235,7 +235,7 @@ async fn p13_whoever_makes_their_own_social_document_too_large_still_blocks_and_
     let quarantined = |profile: serde_json::Value| profile["quarantined"].clone();
     assert_eq!(quarantined(anna.read(&relay, "/v1/me/profile").await), serde_json::json!([]));
 
-    // As much as the relay reads of such a document, and more.
+    // As many operations as the relay reads of such a document, and more.
     for number in 0..20_u64 {
         let byte = |i: u64| ((i + number * 1_000_003).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
         let noise: Vec<u8> = (0..500_000).map(byte).collect();
@@ -250,7 +250,7 @@ async fn p13_whoever_makes_their_own_social_document_too_large_still_blocks_and_
     let told = quarantined(anna.read(&relay, "/v1/me/profile").await);
     assert_eq!((&told[0]["kind"], &told[0]["reason"]), (&"social".into(), &"too_large".into()));
 
-    // What narrows is heard, what does not is not.
+    // What narrows takes effect; what widens does not.
     anna.say(&relay, SocialEntry::Block(cleo.account())).await;
     assert_eq!(sees(&cleo).await, 404);
     anna.take_back(&relay, SocialKey::Block(ben.account())).await;
@@ -260,7 +260,7 @@ async fn p13_whoever_makes_their_own_social_document_too_large_still_blocks_and_
     assert_eq!(relay.count("SELECT COUNT(*) FROM block").await, 2);
     assert_eq!(maintenance::check(relay.database().location()).await.unwrap().findings, vec![]);
 
-    // Derived again, it is the same.
+    // A rebuild gives the same.
     let stopped = relay.stop().await;
     assert_eq!(maintenance::repair(stopped.location()).await.unwrap().findings, vec![]);
     let relay = Relay::start_on(stopped, |_| ()).await;

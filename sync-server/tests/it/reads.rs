@@ -1,4 +1,4 @@
-//! What strangers can read over HTTP.
+//! Public reads over HTTP, without a token.
 
 use std::io::Read;
 
@@ -47,7 +47,7 @@ async fn a_published_drive_is_in_the_feed_with_its_author() {
     let distance_m = item["stats"]["distanceM"].as_f64().unwrap();
     assert!((2_300.0..2_420.0).contains(&distance_m), "{distance_m}");
 
-    // A profile that comes later is shown as well.
+    // A profile that arrives later is shown as well.
     let mut profile_doc = Document::new(phone.device(), 2, DocKind::Profile);
     let fields = ProfileFields { handle: "dan".into(), display_name: "Dan".into(), ..ProfileFields::default() };
     let offer = profile_doc.offer(|doc| profile::put(doc, &fields)).0;
@@ -67,7 +67,7 @@ async fn a_feed_page_stays_where_it_is_while_others_publish() {
     push(&relay, &phone, (0..30).map(|i| publish(i, i64::from(i))).collect()).await;
     let (first, next) = titles(&relay, "?limit=10").await;
     assert_eq!(first, (20..30).rev().map(|hours| format!("{hours} h")).collect::<Vec<_>>());
-    // One on top, one in what was seen, one in what is to come.
+    // One above the first page, one in a page that was read, one in a page that was not.
     push(&relay, &phone, vec![publish(40, 40), publish(41, 25), publish(42, 15)]).await;
     let (second, next) = titles(&relay, &format!("?limit=10&after={}", next.unwrap())).await;
     let mut due: Vec<_> = (11..20).rev().map(|hours| format!("{hours} h")).collect();
@@ -136,7 +136,7 @@ async fn a_published_drive_is_read_as_geojson() {
     assert_eq!(lines[0][0], serde_json::json!([8.5, 47.0]));
     assert_eq!(feature["properties"]["title"], "Over the pass");
 
-    // Unchanged, it is not sent again; changed, it is.
+    // An unchanged answer is 304; a changed one is sent.
     let etag = answer.header("etag").to_owned();
     let again = get_with(relay.addr(), &path, &format!("if-none-match: {etag}\r\n")).await;
     assert_eq!((again.status, again.body.len()), (304, 0));

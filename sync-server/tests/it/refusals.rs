@@ -1,4 +1,4 @@
-//! Bad input: every one is a refusal with a code and a hint, none an error of the server.
+//! Every bad input is refused with a code and a hint, and none causes a server error.
 
 use serde_json::json;
 use tourismo_core::docs::Visibility;
@@ -70,7 +70,7 @@ async fn names_and_ids_that_lead_nowhere_look_like_nothing() {
         "nothing",
     ] {
         let answer = person.ask(&relay, &format!("/v1/{path}")).await.without_date();
-        // A path of bytes that are no text is refused before anybody looks.
+        // A path that is not UTF-8 is refused before any route is matched.
         assert!(answer == missing || answer.status == 400 || path == "nothing", "{path}: {answer:?}");
         assert!(matches!(answer.status, 400 | 404), "{path}");
     }
@@ -84,7 +84,7 @@ async fn the_public_feed_within_bounds_has_what_is_wholly_in_them() {
         let start = Timestamp(1_790_000_000_000 + hours * 3_600_000);
         person.publish(&relay, &format!("{hours}"), Visibility::Public, start).await;
     }
-    // They go north from 47.0, 8.5 for three kilometres.
+    // The drives go north from 47.0, 8.5 for three kilometres.
     let count = async |query: &str| {
         let page = get(relay.addr(), &format!("/v1/feed/public?{query}")).await.json();
         page["drives"].as_array().unwrap().len()
@@ -141,7 +141,7 @@ async fn a_drive_over_the_date_line_is_found_in_all_bounds_that_hold_it_and_is_c
     let relay = Relay::start().await;
     let mut person = Person::new(&relay, 1).await;
     let mut track = drive_on(Timestamp(1_790_000_000_000));
-    // On Taveuni, to the east: the line is crossed in the first part.
+    // On Taveuni, to the east: the drive crosses the 180th meridian in its first part.
     for (index, fix) in track.iter_mut().flat_map(|stretch| &mut stretch.fixes).enumerate() {
         let lon_deg = 179.999 + 2e-4 * index as f64;
         (fix.lat_deg, fix.lon_deg) = (-16.8, if lon_deg > 180.0 { lon_deg - 360.0 } else { lon_deg });

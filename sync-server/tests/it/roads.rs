@@ -1,4 +1,4 @@
-//! Roads found in what is public: from how many drivers on, for whom, in which form, and what becomes of them.
+//! Roads found in public drives: the minimum number of drivers, visibility, formats, and removal.
 
 use std::time::{Duration, SystemTime};
 
@@ -27,7 +27,7 @@ async fn relay() -> Relay {
 
 const DAY_MS: i64 = 86_400_000;
 
-/// 3 km of corners at 15 m/s, so many days from now.
+/// 3 km of corners at 15 m/s, so many days from today.
 fn winding_drive(days: i64) -> Vec<Stretch> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
     let start = Timestamp(i64::try_from(now).unwrap() + days * DAY_MS);
@@ -57,7 +57,7 @@ fn winding_drive(days: i64) -> Vec<Stretch> {
     vec![Stretch { fixes, ..Stretch::default() }]
 }
 
-/// Somebody's drive over the road, yesterday.
+/// Publishes a drive of yesterday over the road.
 async fn publish(relay: &Relay, seed: u8, visibility: Visibility) -> (Phone, Document) {
     let phone = Phone::founder(seed);
     let drive = publish_from(relay, &phone, seed, visibility, -1).await;
@@ -72,7 +72,7 @@ async fn publish_from(relay: &Relay, phone: &Phone, number: u8, visibility: Visi
     drive
 }
 
-/// The relay after a batch of all public drives that there are.
+/// The relay after a batch over all public drives.
 async fn surveyed_anew(relay: Relay) -> Relay {
     let database = relay.stop().await;
     database.write("DELETE FROM road_batch").await;
@@ -92,7 +92,7 @@ async fn roads(relay: &Relay, query: &str) -> Vec<serde_json::Value> {
     answer.json()["features"].as_array().unwrap().clone()
 }
 
-/// Waits until the last batch was made of so many drives, and shows so many roads or none.
+/// Waits for the next batch over so many drives, after which roads are shown or not.
 async fn surveyed(relay: &Relay, is_shown: bool) {
     let look = async {
         while relay.count("SELECT CAST(COUNT(*) AS BIGINT) FROM (SELECT 1 FROM road_segment LIMIT 1) shown").await
@@ -195,7 +195,7 @@ async fn a_tile_has_the_roads_of_its_place() {
         publish(&relay, seed, Visibility::Public).await;
     }
     surveyed(&relay, true).await;
-    // 8.5° E 47.0° N at zoom 12.
+    // The tile of 8.5° E 47.0° N at zoom 12.
     let tile = get(relay.addr(), "/v1/roads/tiles/12/2144/1440.mvt").await;
     assert_eq!((tile.status, tile.header("content-type")), (200, "application/vnd.mapbox-vector-tile"));
     assert!(tile.body.windows(5).any(|bytes| bytes == b"score"));

@@ -1,5 +1,5 @@
-//! The database file under a server: what must not happen to it, what the server notices, and what `check` says to a user
-//! who may not look at it.
+//! The database file of a running server: which modifications are prevented, which the server detects, and what `check`
+//! reports to a user without read permission.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -12,7 +12,7 @@ use tourismo_server::maintenance::{MaintenanceError, back_up, check, restore};
 use crate::harness::{Database, Document, Relay, Wire, get};
 use crate::maintenance::{run, settle};
 
-/// Pushes one change and says whether it was kept, or why not.
+/// Pushes one change and returns whether it was acknowledged, or the code.
 async fn push(wire: &mut Wire, car: &mut Document) -> Result<(), NackCode> {
     wire.push(vec![car.change().0]).await;
     let answers = wire.answers(1).await;
@@ -38,7 +38,7 @@ async fn a_backup_never_takes_the_place_of_the_database_by_whatever_name() {
     }
     let (code, text) = run(&["backup", "--replace", "--to", path.to_str().unwrap()], relay.database()).await;
     assert_eq!((code, text.contains("itself")), (Some(1), true), "{text}");
-    // What was acknowledged is there after the stop.
+    // What was acknowledged is stored after the stop.
     let mut wire = phone.join(relay.addr()).await;
     push(&mut wire, &mut car).await.unwrap();
     let refused = restore(&at("hard"), &path).await;
@@ -84,9 +84,9 @@ async fn p2_nothing_is_acknowledged_while_the_database_is_not_where_it_was_opene
     assert_eq!(check(database.location()).await.unwrap().findings, []);
 }
 
-/// Runs `check` as a user who owns nothing, or as this one if only root may choose.
+/// Runs `check` as an unprivileged user, or as the current user if this one is not root.
 async fn check_as_nobody(data: &Path) -> (Option<i32>, String) {
-    // Where the build's folder may not be looked into by everybody.
+    // Copied, because the build folder may not be readable for every user.
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
     let program = folder.path().join("tourismo-server");
@@ -115,7 +115,7 @@ async fn check_says_what_stands_in_its_way_and_does_not_call_that_damage() {
     mode("readable", 0o444);
     mode("private", 0o000);
     mode("text", 0o444);
-    // Nobody but root may make a file in it.
+    // Only root may create a file in the folder.
     mode(".", 0o555);
     for (name, words) in [
         ("readable", "as the user who serves it"),

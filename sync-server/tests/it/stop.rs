@@ -1,4 +1,4 @@
-//! The real binary, told to stop.
+//! The real binary, stopped by a signal.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -56,7 +56,7 @@ async fn m4_a_server_that_is_told_to_stop_says_goodbye_and_ends_well() {
         let wal = database.path().with_extension("sqlite-wal");
         assert!(std::fs::metadata(wal).map_or(0, |wal| wal.len()) == 0, "everything is in the database file");
     }
-    // The log tells ids and counts, never what was recorded.
+    // The log contains ids and counts, never recorded data.
     while let Some(line) = server.log.next_line().await.unwrap() {
         assert!(!line.contains("change 1"), "{line}");
     }

@@ -1,4 +1,4 @@
-//! Public feeds over real sockets, read by other people's parsers.
+//! Public feeds over real sockets, read by independent parsers.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,7 +13,7 @@ const HOUR_MS: i64 = 3_600_000;
 const START: Timestamp = Timestamp(1_790_000_000_000 - 1_790_000_000_000 % HOUR_MS);
 const TITLE: &str = "<b>Over</b> & \"under\" ]]>";
 
-/// Every entry on all pages of a feed, by following its links.
+/// Every entry on all pages of a feed, by its links.
 async fn entries(relay: &Relay, path: &str) -> Vec<feed_rs::model::Entry> {
     let (mut found, mut next) = (Vec::new(), Some(path.to_owned()));
     while let Some(path) = next {
@@ -53,7 +53,7 @@ async fn feeds_of_everyone_of_a_person_and_of_a_car_are_read_page_by_page() {
         ] {
             let entries = entries(&relay, &path).await;
             assert_eq!(entries.len(), count, "{path}");
-            // Nobody can know the order of different people's drives that became visible within one hour.
+            // Within one hour, the order of different people's drives is random.
             let title = |entry: &&feed_rs::model::Entry| entry.title.as_ref().unwrap().content == TITLE;
             let hers = entries.iter().find(title).expect("her drive is in the feed");
             assert_eq!(hers.authors[0].name.as_deref(), Some("anna!"));
@@ -67,7 +67,7 @@ async fn feeds_of_everyone_of_a_person_and_of_a_car_are_read_page_by_page() {
     assert!(!String::from_utf8(atom.body).unwrap().contains("private title"));
 }
 
-/// What Python's feedparser makes of a feed, as JSON: whether it had to guess, and what it found.
+/// The result of Python's feedparser as JSON: whether the feed was ill-formed, and its entries.
 fn read_by_python(feed: &[u8]) -> serde_json::Value {
     const SCRIPT: &str = r#"
 import feedparser, json, sys

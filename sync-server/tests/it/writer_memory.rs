@@ -1,4 +1,4 @@
-//! What the writer remembers between two pushes is what the disk has, whatever failed in between.
+//! The writer's cached state is the same as the disk's after every failed push.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::harness::{Document, Person, Phone, Relay};
 
 const START: Timestamp = Timestamp(1_790_000_000_000);
 
-/// A change that changes the row of a car, so that it is written.
+/// A change that changes the projected row of a car, so that the row is written.
 fn renamed(car: &mut Document, nickname: u32) -> (Offer, ChangeHash) {
     let fields = CarFields { nickname: format!("car {nickname}"), ..CarFields::default() };
     car.offer(|doc| car::put(doc, &fields))
@@ -39,7 +39,7 @@ async fn p2_what_a_push_that_failed_would_have_changed_is_not_remembered() {
     }
     relay.database().accept_rows("car").await;
 
-    // Had the second change been remembered, it would be acknowledged without being written, and so would the track.
+    // If the cache had kept the second change, it and the track would be acknowledged without being written.
     wire.push(vec![offers[1].clone(), track, offers[2].clone()]).await;
     let answers = wire.answers(3).await;
     assert_eq!((answers.acked, answers.cursor), (vec![names[1], track_name, names[2]], 4));

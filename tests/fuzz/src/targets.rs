@@ -1,7 +1,7 @@
-//! The targets: each takes any bytes whatever to one reader of bytes from outside, and panics where that must not be.
+//! The fuzz targets. Each gives arbitrary bytes to one decoder of untrusted input, and panics on a violated invariant.
 //!
-//! Bytes stand for what has structure, too: a list of pieces is a list of u16 lengths (big endian), each before its piece.
-//! Where a checksum would keep chance out, it is put right first.
+//! Structured input is encoded in the bytes: a list of pieces is a list of u16 lengths (big endian), each before its
+//! piece. Where a checksum would reject random bytes, the target corrects it first.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -45,7 +45,7 @@ pub const TARGETS: [Target; 9] = [
     ("cursor", cursor),
 ];
 
-/// A message of the protocol: what is read is written as the same bytes, or was no message.
+/// A protocol message: bytes that decode must encode to the same bytes.
 pub fn wire(bytes: &[u8]) {
     if let Ok(message) = Message::decode(bytes) {
         let again = message.encode();
@@ -54,7 +54,7 @@ pub fn wire(bytes: &[u8]) {
     }
 }
 
-/// A change chunk, as it comes and with its checksum put right: what the scan accepts, Automerge reads alike.
+/// A change chunk, as it is and with a correct checksum: what the scan accepts, Automerge decodes to the same.
 pub fn change(bytes: &[u8]) {
     let _ = scan_candidate(bytes);
     let chunk = plain_chunk(bytes);
@@ -77,7 +77,8 @@ pub fn block(bytes: &[u8]) {
     assert!(parts.iter().map(|part| part.fixes.len()).sum::<usize>() <= fixes);
 }
 
-/// A document as a relay projects it: bodies of changes, of which those that it would keep are loaded and folded.
+/// A document as a relay projects it. The input is bodies of changes; those that a relay would accept are loaded and
+/// projected.
 pub fn document(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     let kind = DocKind::ALL[usize::from(*kind) % DocKind::ALL.len()];
@@ -85,9 +86,9 @@ pub fn document(bytes: &[u8]) {
     let chunks: Vec<Vec<u8>> = pieces(bytes).into_iter().map(plain_chunk).collect();
     let kept: Vec<&[u8]> = chunks.iter().map(Vec::as_slice).filter(|chunk| log.keeps(kind, chunk)).collect();
     let ops: u64 = kept.iter().filter_map(|chunk| scan_candidate(chunk).ok()).map(|change| change.ops).sum();
-    // What is larger is not loaded.
+    // Larger documents are not loaded.
     if ops <= 10_000 {
-        // Automerge may panic; the fold may not.
+        // Automerge may panic; the projection may not.
         let doc: Option<Automerge> = contained(|| automerge_doc::load(&[0; 16], kept.iter().copied()).ok()).flatten();
         if let Some(doc) = doc {
             contained(|| projection::fold(kind, &doc));
@@ -99,7 +100,7 @@ fn policy() -> OriginPolicy {
     OriginPolicy { own: vec![ORIGIN.to_owned()], oldest_protocol: OLDEST_PROTOCOL }
 }
 
-/// The relay's end of a session: messages in any order, each with an answer to what it makes the session ask.
+/// The relay's end of a session: messages in any order, each with an answer to the session's requests.
 pub fn session(bytes: &[u8]) {
     let mut session = RelaySession::new(RelayId([7; 16]), policy(), [3; 32], 0);
     for (now_ms, message) in (0..).zip(pieces(bytes)) {
@@ -140,7 +141,7 @@ pub fn session(bytes: &[u8]) {
 const OUTCOME: tourismo_core::session::relay::ChangeOutcome =
     tourismo_core::session::relay::ChangeOutcome::Refused(tourismo_core::wire::NackCode::Malformed);
 
-/// A phone that a hostile relay talks to.
+/// A phone with a hostile relay.
 pub fn from_relay(bytes: &[u8]) {
     let mut phone = Phone::open(Vec::new());
     phone.tell(Input::Start);
@@ -157,7 +158,7 @@ pub fn from_relay(bytes: &[u8]) {
         phone.hear(message.encode());
     }
     for message in pieces(bytes) {
-        // Automerge may panic over a change; what is around it may not.
+        // Automerge may panic on a change; the code around it may not.
         if contained(|| phone.hear(put_right(message))).is_none() {
             return;
         }
@@ -165,7 +166,7 @@ pub fn from_relay(bytes: &[u8]) {
     phone.look();
 }
 
-/// A phone that opens storage of which every entry may be damaged.
+/// A phone that opens storage in which any entry may be damaged.
 pub fn storage(bytes: &[u8]) {
     let mut stored = Vec::new();
     for piece in pieces(bytes) {
@@ -183,7 +184,7 @@ pub fn storage(bytes: &[u8]) {
     });
 }
 
-/// Lists of entries as [`storage`] takes them: what phones have stored that made a car and recorded a drive.
+/// Lists of entries in the format of [`storage`]: the storage of phones that added a car and recorded a drive.
 pub fn stored_by_a_phone(fixes: &[Fix]) -> Vec<Vec<u8>> {
     let mut phone = Phone::open(Vec::new());
     phone.tell(Input::Start);
@@ -226,7 +227,7 @@ pub fn cursor(bytes: &[u8]) {
     }
 }
 
-/// A log in memory that keeps what a relay keeps.
+/// A log in memory with the same checks as a relay's.
 struct Log {
     account: AccountState,
     doc: Option<DocumentState>,
@@ -243,7 +244,7 @@ impl Log {
 
     fn keeps(&mut self, kind: DocKind, chunk: &[u8]) -> bool {
         let Ok(change) = scan_candidate(chunk) else { return false };
-        // Whoever made it is let in, and vouched for.
+        // The device that made the change is admitted and vouched for.
         let mut claims = ActorClaims::new(&DeviceKey([1; 32]));
         if let Some(prefix) = change.actor.as_bytes().first_chunk::<8>() {
             self.account.actor_prefixes.insert(*prefix);
@@ -267,7 +268,7 @@ impl Log {
     }
 }
 
-/// A replica with the least that a shell does.
+/// A replica with a minimal shell.
 struct Phone {
     replica: Replica,
     stored: std::collections::BTreeMap<(Space, Vec<u8>), Vec<u8>>,
@@ -291,7 +292,7 @@ impl Phone {
         self.tell(Input::Received { bytes: bytes.into() });
     }
 
-    /// Tells the replica something, and does what it wants done, up to a limit.
+    /// Gives an input to the replica and executes its effects, up to a limit.
     fn tell(&mut self, input: Input) {
         let mut inputs = std::collections::VecDeque::from([input]);
         let limit = self.told + 200;
@@ -342,7 +343,7 @@ impl Phone {
         }
     }
 
-    /// All that is stored, as [`storage`] takes it.
+    /// The storage in the format of [`storage`].
     fn entries(&self) -> Vec<u8> {
         let spaces = [Space::Meta, Space::Journal, Space::Doc, Space::Row, Space::Change];
         let piece = |((space, key), value): (&(Space, Vec<u8>), &Vec<u8>)| {
@@ -353,7 +354,7 @@ impl Phone {
         self.stored.iter().flat_map(piece).collect()
     }
 
-    /// Reads all that people see.
+    /// Reads all views.
     fn look(&self) {
         let now = Now { wall: Timestamp(1_717_232_400_000), monotonic_ms: f64::from(self.told) };
         let lists = (self.replica.drives(), self.replica.cars(), self.replica.account());
@@ -361,7 +362,7 @@ impl Phone {
     }
 }
 
-/// Does something in which a panic of Automerge, and of it alone, is no failure: nothing comes back then.
+/// Runs code in which a panic of Automerge, and of no other crate, is accepted; the result is `None` then.
 fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
     use std::sync::atomic::{AtomicBool, Ordering};
     static IS_AUTOMERGES: AtomicBool = AtomicBool::new(false);
@@ -383,7 +384,7 @@ fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
     }
 }
 
-/// The pieces that bytes stand for.
+/// The pieces that the bytes encode.
 pub fn pieces(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut pieces = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
@@ -394,11 +395,11 @@ pub fn pieces(mut bytes: &[u8]) -> Vec<&[u8]> {
     pieces
 }
 
-/// The message with the checksums of its changes put right, if it is one.
+/// The message with correct checksums of its changes, if it decodes.
 fn put_right(bytes: &[u8]) -> Vec<u8> {
     let repair = |chunk: &mut Vec<u8>| {
         if chunk.len() > 9 && chunk[8] == 1 {
-            // Magic 4, checksum 4, type 1, then the length of the body, whatever it says.
+            // Magic 4, checksum 4, type 1, then the length of the body, which may be wrong.
             let end = chunk[9..].iter().position(|byte| byte & 0x80 == 0).map_or(chunk.len(), |at| 10 + at);
             *chunk = plain_chunk(&chunk[end..]);
         }
@@ -418,7 +419,7 @@ fn put_right(bytes: &[u8]) -> Vec<u8> {
     message.encode()
 }
 
-/// A chunk of type 1 with this body and the checksum that belongs to it.
+/// A chunk of type 1 with this body and a correct checksum.
 pub fn plain_chunk(body: &[u8]) -> Vec<u8> {
     let mut length = Vec::new();
     let mut rest = body.len();

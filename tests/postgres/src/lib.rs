@@ -1,7 +1,7 @@
-//! A private Postgres for as long as the tests run: started by them, reached through a socket in a temporary folder, gone
-//! with them.
+//! A private Postgres for the time of the tests: they start it, connect to it through a socket in a temporary folder,
+//! and it ends with them.
 //!
-//! Knows how Postgres is started, killed and told to make a database. What is in a database is for its users to say.
+//! This crate starts and kills Postgres and creates databases. It is independent of their content.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
@@ -12,8 +12,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 const SCRIPT: &str = include_str!("../cluster.sh");
 
-/// Kills a process and its children, the parent first: it would take the death of a child for a crash, and begin to recover.
-/// Waits until they are gone, and takes away what says that they run: where nobody reaps them, the dead look alive.
+/// Kills a process and its children, the parent first, since it would take the death of a child for a crash and begin a
+/// recovery. Then waits until they are gone, and deletes the PID file: where no process reaps them, dead processes look
+/// alive.
 const KILL: &str = r#"
     all="$1 $(pgrep -P "$1")"
     kill -KILL $all
@@ -21,25 +22,25 @@ const KILL: &str = r#"
     rm -f "$2/data/postmaster.pid" "$2"/.s.PGSQL.*
 "#;
 
-/// The account that Postgres runs as when the tests run as root: it refuses root itself.
+/// The user for Postgres when the tests run as root: Postgres refuses to run as root.
 const UNPRIVILEGED: &str = "postgres";
 
-/// Makes the schema that a database has from the start.
+/// Creates the schema that a new database has.
 const PUBLIC: &str = "CREATE SCHEMA public AUTHORIZATION pg_database_owner";
 
-/// A running Postgres with nothing in it. It ends when this is dropped, and when this process ends, however it does.
+/// A running Postgres without content. It ends when this value is dropped or when this process ends, in whatever way.
 #[derive(Debug)]
 pub struct Cluster {
     folder: PathBuf,
     keeper: Child,
-    /// The keeper reads from it until this process is no more.
+    /// The keeper process reads from it until this process has ended.
     lifeline: Option<ChildStdin>,
     databases: AtomicU32,
-    /// Those that nobody uses any more: to empty one is quicker than to make one.
+    /// Unused databases: to empty one is faster than to create one.
     idle: Mutex<Vec<String>>,
 }
 
-/// A database that was empty when it was lent. It goes back when this is dropped.
+/// A database that was empty when it was lent. It is returned when this value is dropped.
 #[derive(Debug)]
 pub struct Database<'c> {
     cluster: &'c Cluster,
@@ -47,7 +48,7 @@ pub struct Database<'c> {
 }
 
 impl Cluster {
-    /// The one that all tests of this process share.
+    /// The cluster that all tests of this process share.
     ///
     /// # Panics
     /// If it cannot be started.
@@ -56,14 +57,14 @@ impl Cluster {
         SHARED.get_or_init(|| Cluster::start().expect("a private Postgres starts"))
     }
 
-    /// Starts one.
+    /// Starts a cluster.
     ///
     /// # Errors
     /// If Postgres is not installed, or does not start.
     pub fn start() -> io::Result<Cluster> {
         let mut command = unprivileged("sh");
         command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // What ends the tests by a key must not end the keeper before it has cleaned up.
+        // A signal from the terminal ends the tests and must not end the keeper before it has cleaned up.
         let mut keeper = command.process_group(0).spawn()?;
         let lifeline = keeper.stdin.take();
         let mut folder = String::new();
@@ -89,7 +90,7 @@ impl Cluster {
     /// Lends an empty database.
     ///
     /// # Errors
-    /// If Postgres does not make it.
+    /// If Postgres cannot create it.
     pub fn lend(&self) -> io::Result<Database<'_>> {
         let idle = self.idle().pop();
         let name = match idle {
@@ -108,7 +109,7 @@ impl Cluster {
         Ok(Database { cluster: self, name })
     }
 
-    /// The URL of the database that is there from the start.
+    /// The URL of the database that exists from the start.
     pub fn url(&self) -> String {
         self.url_of("postgres")
     }
@@ -118,7 +119,7 @@ impl Cluster {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<String>> {
-        // A list of names is whole at every moment.
+        // A panic cannot leave a list of names half changed.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -132,7 +133,7 @@ impl Cluster {
         succeed(&mut psql)
     }
 
-    /// Kills the server with SIGKILL, and with it all that it started: nothing is flushed, nobody is told.
+    /// Kills the server and all its children with SIGKILL, so that nothing is flushed.
     ///
     /// # Errors
     /// If it does not run.
@@ -142,7 +143,7 @@ impl Cluster {
         succeed(unprivileged("sh").args(["-c", KILL, "sh", pid]).arg(&self.folder))
     }
 
-    /// Starts the server again after a kill, and returns when it has recovered and answers.
+    /// Starts the server again after a kill, and returns when it has recovered and accepts connections.
     ///
     /// # Errors
     /// If it does not recover.
@@ -156,7 +157,7 @@ impl Cluster {
         self.folder.join("data")
     }
 
-    /// One of Postgres' programs, of the version that serves.
+    /// A program of Postgres, of the version of the server.
     fn program(&self, name: &str) -> Command {
         let started_as = std::fs::read_to_string(self.data().join("postmaster.opts")).unwrap_or_default();
         let server = Path::new(started_as.split_ascii_whitespace().next().unwrap_or_default());
@@ -165,12 +166,12 @@ impl Cluster {
 }
 
 impl<'c> Database<'c> {
-    /// Where it is.
+    /// The URL of the database.
     pub fn url(&self) -> String {
         self.cluster.url_of(&self.name)
     }
 
-    /// Another database with the same in it, brought there by `pg_dump` and `pg_restore`, as an operator would.
+    /// A copy of the database, made with `pg_dump` and `pg_restore` as an operator would.
     ///
     /// # Errors
     /// If one of them fails.
@@ -194,19 +195,19 @@ impl Drop for Database<'_> {
 impl Drop for Cluster {
     fn drop(&mut self) {
         drop(self.lifeline.take());
-        // Whether it went well shows at the next start, which removes what is left.
+        // If this fails, the next start removes what is left.
         let _ = self.keeper.wait();
     }
 }
 
-/// A program, run as somebody that Postgres lets run it.
+/// A program, run as a user that Postgres accepts.
 fn unprivileged(program: &str) -> Command {
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     let mut command = if is_root { Command::new("runuser") } else { Command::new(program) };
     if is_root {
         command.args(["-u", UNPRIVILEGED, "--", program]);
     }
-    // A folder that it may look at, and no variables that say where some other Postgres is.
+    // A folder that this user may read, and no environment variables that name another Postgres.
     command.current_dir("/");
     for variable in ["PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGPASSWORD", "PGOPTIONS", "PGSSLMODE"] {
         command.env_remove(variable);

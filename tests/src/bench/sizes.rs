@@ -8,7 +8,7 @@ use super::{Table, grouped, made_drive};
 use crate::real_drives;
 use crate::synthetic::Kind;
 
-/// What a fix takes on the wire and at rest, beside other forms of keeping it.
+/// The bytes per fix on the wire and at rest, beside other formats.
 ///
 /// # Errors
 /// If a phone, the relay or a codec fails.
@@ -50,7 +50,7 @@ pub async fn table() -> anyhow::Result<Table> {
     })
 }
 
-/// Real drives if they are there, else made ones.
+/// Real drives if the folder exists, else synthetic ones.
 fn drives() -> anyhow::Result<(Vec<Vec<Fix>>, &'static str)> {
     let (mut drives, mut origin) = (real_drives::omaha()?, "real");
     if drives.is_empty() {

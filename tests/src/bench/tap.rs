@@ -1,4 +1,4 @@
-//! Listens in between a client and a server, and notes every WebSocket frame that passes.
+//! A proxy between a client and a server that records every WebSocket frame.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use tourismo_server::Origin;
 
 use crate::phone::Setup;
 
-/// Which way a message goes.
+/// The direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the client to the server.
@@ -20,20 +20,20 @@ pub enum Direction {
     Down,
 }
 
-/// A frame that passed.
+/// A frame that passed the proxy.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
-    /// Which way.
+    /// The direction.
     pub way: Direction,
     /// Its size, with its head.
     pub bytes: u64,
-    /// Whether it begins a message; pings and the like do not.
+    /// Whether it begins a message; control frames such as pings do not.
     pub is_message: bool,
     /// When its last byte passed.
     pub at: Instant,
 }
 
-/// Messages and bytes one way.
+/// Messages and bytes in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     /// Messages.
@@ -42,7 +42,7 @@ pub struct Count {
     pub bytes: u64,
 }
 
-/// A listener in between.
+/// The proxy.
 #[derive(Debug)]
 pub struct Tap {
     address: SocketAddr,
@@ -52,7 +52,7 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// Listens for clients of this server.
+    /// Begins to listen for clients of this server.
     ///
     /// # Errors
     /// If no port is free.
@@ -63,7 +63,7 @@ impl Tap {
         let noted = frames.clone();
         let listening = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                // A client of a server that is gone is cut off.
+                // If the server is gone, the client's connection is closed.
                 if let Ok(server) = TcpStream::connect(server).await {
                     connect(client, server, &noted);
                 }
@@ -72,23 +72,25 @@ impl Tap {
         Ok(Tap { address, server, frames, listening })
     }
 
-    /// A phone that connects here, and takes it for the server: the bytes that pass are those without a tap.
+    /// The setup of a phone that connects here as if this were the server. The phone and the server exchange the same
+    /// bytes as without the proxy.
     pub fn setup(&self) -> Setup {
         let origin = Some(Origin::from(self.server).to_string());
         Setup { origin, ..Setup::in_memory(&format!("ws://{}/v1/sync", self.address)) }
     }
 
-    /// Where clients connect to.
+    /// The address for clients.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What has passed since it was last asked.
+    /// The frames since the last call.
     pub fn take(&self) -> Vec<Frame> {
         std::mem::take(&mut *self.frames.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until something has passed and then nothing for so long. Says whether that came to be within `patience`.
+    /// Waits until something has passed and then nothing for this long. Returns whether that happened within
+    /// `patience`.
     pub async fn quiet(&self, silence: Duration, patience: Duration) -> bool {
         let began = Instant::now();
         while began.elapsed() < patience {
@@ -108,7 +110,7 @@ impl Drop for Tap {
     }
 }
 
-/// Counts what went one way, without the first messages of the handshake.
+/// Counts the frames of one direction, without the first messages of the handshake.
 pub fn count(frames: &[Frame], way: Direction, handshake: usize) -> Count {
     let mut left = handshake;
     let mut count = Count::default();
@@ -124,7 +126,7 @@ pub fn count(frames: &[Frame], way: Direction, handshake: usize) -> Count {
 }
 
 fn connect(client: TcpStream, server: TcpStream, noted: &Arc<Mutex<Vec<Frame>>>) {
-    // Without this, what is measured would be the tap's own delay.
+    // Nagle's algorithm would add a delay of the proxy's own to the measurement.
     for stream in [&client, &server] {
         let _ = stream.set_nodelay(true);
     }
@@ -155,7 +157,7 @@ async fn pass(
     let _ = to.shutdown().await;
 }
 
-/// Finds frames in a stream that begins with an HTTP upgrade (RFC 6455, 5.2).
+/// A decoder of frames in a stream that begins with an HTTP upgrade (RFC 6455, 5.2).
 #[derive(Default)]
 struct FrameReader {
     pending: Vec<u8>,
@@ -163,7 +165,7 @@ struct FrameReader {
 }
 
 impl FrameReader {
-    /// Whether each frame that is whole begins a message, and its size.
+    /// For each complete frame: whether it begins a message, and its size.
     fn read(&mut self, bytes: &[u8]) -> Vec<(bool, u64)> {
         self.pending.extend_from_slice(bytes);
         if !self.is_upgraded {
@@ -182,7 +184,7 @@ impl FrameReader {
     }
 }
 
-/// The first frame, if it is whole.
+/// The first frame, if it is complete.
 fn frame(bytes: &[u8]) -> Option<(bool, usize)> {
     let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
     let (extended, payload) = match second & 0x7f {

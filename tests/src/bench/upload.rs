@@ -1,5 +1,5 @@
-//! What it costs to bring many documents to a server for the first time, and what is left of them when the server is killed
-//! at the very moment when the client believes them safe.
+//! The cost of the first upload of many documents to a server, and how many of them are lost when the server is killed
+//! at the moment when the client has them confirmed.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,11 @@ use super::tap::{Count, Direction, Frame, Tap, count};
 use super::{Table, grouped};
 use crate::phone::{Phone, Setup, Storage};
 
-/// How long nothing may move.
+/// The silence after which a transfer counts as finished or failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// First uploads to Tourismo and to the peers, as a table. Only who is patient sees the peers with 5,000 documents.
+/// The first uploads to Tourismo and to the peers as a table. The peers with 5,000 documents are measured only if
+/// `patient`.
 ///
 /// # Errors
 /// If a client or server fails.
@@ -75,38 +76,38 @@ pub async fn table(relay: &Path, peers: &[Peer], patient: bool) -> anyhow::Resul
 /// A first upload.
 #[derive(Clone, Copy, Debug)]
 pub struct Upload {
-    /// How many documents.
+    /// The number of documents.
     pub documents: usize,
-    /// To the server, the handshake included.
+    /// To the server, including the handshake.
     pub up: Count,
     /// To the client.
     pub down: Count,
     /// From the first frame to the last.
     pub took: Duration,
-    /// What the server used.
+    /// The server's use of resources.
     pub server: Usage,
-    /// How many documents the server did not have on disk after a SIGKILL right behind that.
+    /// The number of documents that the server did not have on disk after a SIGKILL directly after the upload.
     pub lost: usize,
 }
 
 impl Upload {
-    /// Reads it off the frames.
+    /// Computes it from the frames.
     pub fn of(documents: usize, frames: &[Frame], server: Usage, left: usize) -> Upload {
         let took = frames.first().zip(frames.last()).map_or(Duration::ZERO, |(first, last)| last.at - first.at);
         let (up, down) = (count(frames, Direction::Up, 0), count(frames, Direction::Down, 0));
         Upload { documents, up, down, took, server, lost: documents - left }
     }
 
-    /// Messages both ways.
+    /// The messages in both directions.
     pub fn messages(&self) -> u64 {
         self.up.messages + self.down.messages
     }
 }
 
-/// Measures a phone that has made so many cars with no signal, and this binary of the relay.
+/// Measures a phone that has made this many cars without a network, with this binary of the relay.
 ///
 /// # Errors
-/// If they do not come to agree.
+/// If they do not agree in the end.
 pub async fn ours(relay: &Path, documents: usize) -> anyhow::Result<Upload> {
     let folder = tempfile::tempdir()?;
     let database = folder.path().join("relay.sqlite");
@@ -121,7 +122,7 @@ pub async fn ours(relay: &Path, documents: usize) -> anyhow::Result<Upload> {
     server.kill().await?;
 
     let (address, mut server) = serve(relay, &database).await?;
-    // The same device with nothing on it: what it gets, the relay had on its disk.
+    // The same device with empty storage: what it receives was on the relay's disk.
     let mut restored = Phone::open(Setup { key, storage: Storage::in_memory(), ..Setup::in_memory(&url(address)) })?;
     restored.sync(PATIENCE).await?;
     let left = restored.replica().cars().len();

@@ -1,4 +1,4 @@
-//! Attacks the real relay in every way that is known, and says what each cost.
+//! Attacks the real relay in every way that is known, and reports the cost of each attack.
 
 #![expect(clippy::print_stdout, reason = "prints what it finds")]
 
@@ -8,29 +8,29 @@ use std::process::ExitCode;
 use clap::Parser;
 use tourismo_tests::attack::{self, Attack, Scale};
 
-/// Attack the real relay over loopback while an honest phone syncs and an honest reader reads, and print what each attack
-/// cost. Fails if a bound does not hold: what honest clients are refused, how long they wait, memory, time on a core, the
-/// return to rest. The attackers' threads have the lowest priority: they stand for other machines.
+/// Attack the real relay over loopback while an honest phone syncs and an honest reader reads, and print the cost of
+/// each attack. Fails if a bound does not hold: refusals and delays of the honest clients, memory, CPU time, the time
+/// until the relay is idle again. The attackers' threads have the lowest priority, since they stand for other machines.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Only attacks with this in their names.
+    /// Only attacks with this text in their names.
     #[arg(default_value = "")]
     filter: String,
-    /// Print the names of the attacks, and attack nothing.
+    /// Print the names of the attacks and exit.
     #[arg(long)]
     list: bool,
-    /// Seconds rather than minutes: what the tests do.
+    /// A small run of some seconds, as in the tests.
     #[arg(long)]
     small: bool,
-    /// Judge no times on the clock: how long the honest phone waits, and how soon the relay is at rest. They say as much
-    /// about what else the machine does. With --worst: do not judge how long the writer is at work.
+    /// Do not judge durations: the delay of the honest phone, and the time until the relay is idle. They depend on the
+    /// other load of the machine. With --worst: do not judge the time of the writer.
     #[arg(long)]
     busy: bool,
-    /// Attack nothing, and look for the change that costs the writer the most, with so many tries for each shape.
+    /// Instead of the attacks, search for the change that costs the writer the most, with so many tries for each shape.
     #[arg(long, value_name = "TRIES")]
     worst: Option<u32>,
-    /// With --worst: what the tries are drawn from.
+    /// With --worst: the seed of the tries.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// With --worst: the corpus of the fuzz targets.

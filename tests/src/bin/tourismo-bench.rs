@@ -1,4 +1,4 @@
-//! The command `tourismo-bench`: measures the figures that Tourismo promises, beside those of its peers, as tables.
+//! The command `tourismo-bench`: measures the figures that Tourismo promises, beside those of other systems, as tables.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ use tourismo_tests::bench::{
     rows, sizes, upload,
 };
 
-/// Measures, and prints the figures as tables in Markdown.
+/// Measure the figures and print them as tables in Markdown.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// Write the tables into this file, too; with --only, that one in the place of the last one of its title.
+    /// Also write the tables into this file; with --only, replace the table with the same title.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
     /// Measure only this.
@@ -28,19 +28,19 @@ struct Cli {
     /// The binary of `tests/peers`; without it, only Tourismo is measured.
     #[arg(long, value_name = "FILE")]
     samod: Option<PathBuf>,
-    /// How many drives the larger community of the reads has; the smaller one has a tenth.
+    /// The number of drives of the larger community of the reads; the smaller one has a tenth.
     #[arg(long, default_value_t = 1_000_000)]
     drives: u64,
-    /// How many roads the larger continent has; the smaller one has a tenth.
+    /// The number of roads of the larger continent; the smaller one has a tenth.
     #[arg(long, default_value_t = 1_000_000)]
     segments: usize,
-    /// Measure the peers with 5,000 documents, too: some minutes more.
+    /// Also measure the peers with 5,000 documents, which takes some minutes.
     #[arg(long)]
     patient: bool,
-    /// Only give a hostile message to Automerge, to be watched by another process.
+    /// Only give a hostile message to Automerge. Another process measures this one.
     #[arg(long, hide = true)]
     automerge_alone: Option<String>,
-    /// Only be the relay of the benchmark of rows.
+    /// Only run the relay of the benchmark of rows.
     #[arg(long, hide = true, num_args = 1.., allow_hyphen_values = true)]
     as_relay: Vec<String>,
 }
@@ -48,35 +48,35 @@ struct Cli {
 /// A table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// Coming back when nothing has changed.
+    /// A reconnect when nothing has changed.
     Reconnect,
-    /// The first upload, and a kill behind it.
+    /// The first upload, and a kill after it.
     Upload,
-    /// What the relay takes at rest.
+    /// The relay's size at rest.
     Rest,
-    /// How much the relay keeps in a second, and how soon it says so.
+    /// The relay's throughput of pushes, and the delay of its acknowledgements.
     Load,
-    /// How many statements and syncs that takes.
+    /// The statements and syncs of these pushes.
     Groups,
-    /// What the rows cost that are derived from it.
+    /// The cost of the projected rows.
     Rows,
-    /// How soon a follower hears of a drive.
+    /// The delay until a follower is told of a drive.
     Follower,
-    /// What a new device gets of a long history.
+    /// What a new device receives of a long history.
     History,
     /// Bytes per fix.
     Sizes,
-    /// Bytes per fix by kind of recorder.
+    /// Bytes per fix for each kind of recorder.
     Recorders,
-    /// What a fix and a long drive cost.
+    /// The cost of a fix and of a long drive.
     Costs,
-    /// What it costs to find roads.
+    /// The cost of finding roads.
     Roads,
-    /// How soon reads of a continent's roads are answered.
+    /// The latency of road reads with the roads of a continent.
     RoadReads,
-    /// What a hostile message costs.
+    /// The cost of a hostile message.
     Hostile,
-    /// How soon reads of a large community are answered.
+    /// The latency of reads with a large community.
     Reads,
 }
 
@@ -85,7 +85,7 @@ async fn main() -> ExitCode {
     match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // If even this cannot be said, the exit code says it.
+            // A failure to write is reported by the exit code.
             let _ = writeln!(std::io::stderr(), "tourismo-bench: {error:#}");
             ExitCode::FAILURE
         }

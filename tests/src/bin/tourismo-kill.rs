@@ -1,4 +1,5 @@
-//! Kills the real relay, or its Postgres, again and again while clients push, and looks up everything that was acknowledged.
+//! Kills the real relay, or its Postgres, again and again while clients push, and checks everything that was
+//! acknowledged.
 
 #![expect(clippy::print_stdout, reason = "prints what it finds")]
 
@@ -7,21 +8,21 @@ use std::process::ExitCode;
 use clap::Parser;
 use tourismo_tests::kills::{Plan, Victim, run};
 
-/// Kill the relay, or its Postgres, with SIGKILL at random moments while clients push. Nothing that was acknowledged may be
-/// missing.
+/// Kill the relay, or its Postgres, with SIGKILL at random moments while clients push. Every acknowledged change must
+/// be there afterwards.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// What is killed; Postgres is a private one.
+    /// The process to kill; Postgres is a private one.
     #[arg(long, default_value = "relay")]
     victim: Victim,
-    /// How many times.
+    /// The number of kills.
     #[arg(long, default_value_t = 300)]
     times: u32,
-    /// Decides what is pushed and when the kills come; drawn if absent.
+    /// The seed of the pushes and of the times of the kills; random if absent.
     #[arg(long)]
     seed: Option<u64>,
-    /// How many clients push at the same time.
+    /// The number of clients that push at the same time.
     #[arg(long, default_value_t = 4)]
     clients: usize,
 }

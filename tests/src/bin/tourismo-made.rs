@@ -1,4 +1,4 @@
-//! The command `tourismo-made`: writes a drive that nobody drove as GPX to the standard output.
+//! The command `tourismo-made`: writes a synthetic drive as GPX to the standard output.
 
 use std::io::Write;
 
@@ -7,20 +7,20 @@ use tourismo_core::time::Timestamp;
 use tourismo_tests::gpx_file;
 use tourismo_tests::synthetic::{self, Device, Kind, Options};
 
-/// Writes a made drive as GPX. The same arguments write the same bytes.
+/// Write a synthetic drive as GPX. The same arguments give the same bytes.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// Makes the drive.
+    /// The seed of the drive.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How long it takes.
+    /// The length of the drive in minutes.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
     minutes: u32,
-    /// What road it takes.
+    /// The kind of road.
     #[arg(long, default_value = "mountain")]
     road: Road,
-    /// What records it.
+    /// The kind of recorder.
     #[arg(long, default_value = "phone")]
     device: Recorder,
 }
@@ -29,7 +29,7 @@ struct Cli {
 enum Recorder {
     /// A phone that measures every second on the second, with all values.
     Phone,
-    /// A phone with Android's fused location: jitter, an irregular rhythm, few accuracies.
+    /// A phone with Android's fused location: jitter, an irregular interval, few accuracies.
     Android,
     /// An iPhone.
     Iphone,

@@ -1,4 +1,4 @@
-//! The command `tourismo-replay`: drives a phone from GPX files, or along drives made from a seed, against a relay.
+//! The command `tourismo-replay`: runs a phone with drives from GPX files, or with synthetic drives, against a relay.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -20,16 +20,16 @@ use tourismo_tests::phone::{Clock, Phone, Setup};
 use tourismo_tests::replay::people::{self, LoadError, Loaded, People, SocialPlan};
 use tourismo_tests::replay::{self, Pace, Ride};
 
-/// Records drives from GPX files as a phone would, and brings them to a relay.
+/// Record drives from GPX files as a phone would, and sync them to a relay.
 ///
-/// Ends with 0 when the relay has acknowledged everything, else with 1 and a reason.
+/// Exits with 0 when the relay has acknowledged everything, else with 1 and a reason.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// The relay.
+    /// The URL of the relay.
     #[arg(long, env = "TOURISMO_RELAY", default_value = "ws://127.0.0.1:8080/v1/sync")]
     relay: String,
-    /// Give up when nothing has moved for so many seconds.
+    /// Give up after so many seconds without progress.
     #[arg(long, default_value_t = 15)]
     patience: u64,
     #[command(flatten)]
@@ -43,37 +43,38 @@ struct Files {
     /// GPX files, one drive each, recorded one after another.
     #[arg(value_name = "FILE", required_unless_present = "synthetic", conflicts_with = "synthetic")]
     files: Vec<PathBuf>,
-    /// Times as fast as it was driven, or `max`: record with no network as fast as the machine can, then sync.
+    /// A factor for the speed of the recording, or `max`: record without a network as fast as possible, then sync.
     #[arg(long, default_value = "max", value_parser = pace)]
     speed: Pace,
-    /// Who may see the drives. Private unless told.
+    /// The visibility of the drives; private by default.
     #[arg(long)]
     publish: Option<Audience>,
-    /// What the drives are called; the track's name in the file unless told.
+    /// The title of the drives; the track's name in the file by default.
     #[arg(long)]
     title: Option<String>,
     /// The car they were driven with, such as "Mazda MX-5".
     #[arg(long)]
     car: Option<String>,
-    /// Keep the phone's key and data in this folder, every fix at once, and go on with what is there. Unless told, both
-    /// live in memory: a new account each time, forgotten at the end, and much faster.
+    /// Keep the phone's key and data in this folder, write every fix at once, and continue with what is there. By
+    /// default both are in memory: a new account for each run, deleted at the end, and much faster.
     #[arg(long, value_name = "FOLDER")]
     phone: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
 struct Made {
-    /// Load so many made drives of made people rather than files, all public, with meets, and with what these people say about
-    /// each other's. What the relay has already is not made again.
+    /// Load this many synthetic public drives of synthetic people, with meets, reactions and comments. What the relay
+    /// already has is not made again.
     #[arg(long, value_name = "DRIVES", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     synthetic: Option<u64>,
-    /// How many people; one for eight drives unless told.
+    /// The number of people; by default one for eight drives.
     #[arg(long, requires = "synthetic", value_parser = clap::value_parser!(u64).range(1..))]
     people: Option<u64>,
-    /// Makes all of it. Whoever knows the seed can speak for these people.
+    /// The seed. With the seed, anybody can compute the keys of these people.
     #[arg(long, requires = "synthetic", default_value_t = 1)]
     seed: u64,
-    /// The drives lie in the four months before the day of this time, such as 2024-06-01T00:00:00Z. Today unless told.
+    /// The drives are in the four months before the day of this time, such as 2024-06-01T00:00:00Z; by default before
+    /// today.
     #[arg(long, requires = "synthetic", value_parser = timestamp)]
     until: Option<Timestamp>,
 }
@@ -95,7 +96,7 @@ async fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // If even this cannot be said, the exit code says it.
+            // A failure to write is reported by the exit code.
             let _ = writeln!(std::io::stderr(), "tourismo-replay: {error:#}");
             ExitCode::FAILURE
         }
@@ -110,7 +111,7 @@ async fn load_made(relay: String, patience: Duration, drives: u64, made: &Made) 
     let loaded =
         everybody(people, |person, crowd: Arc<People>| async move { crowd.load(person).await }, &crowd).await?;
     let (loaded, made): (Vec<Loaded>, Vec<people::Made>) = loaded.into_iter().unzip();
-    // Whoever is complete has said everything.
+    // The reactions come after the uploads.
     let talk = Arc::new((crowd.talk(&made), loaded.clone()));
     let speak = |person: u64, talk: Arc<(SocialPlan, Vec<Loaded>)>| async move {
         if talk.1[person as usize].present == 0 { talk.0.speak(person).await } else { Ok(()) }
@@ -129,8 +130,8 @@ async fn load_made(relay: String, patience: Duration, drives: u64, made: &Made) 
     ))
 }
 
-/// Has everybody do something, a few at a time: recording keeps a core busy; while one person's drives travel, the next one's
-/// are recorded. What came of it is in the order of the people.
+/// Runs an action for all people, a few at a time: recording uses a core, so the next person records while one person's
+/// drives are uploaded. The results are in the order of the people.
 async fn everybody<S, T, F>(people: u64, act: impl Fn(u64, Arc<S>) -> F, shared: &Arc<S>) -> anyhow::Result<Vec<T>>
 where
     F: Future<Output = Result<T, LoadError>> + Send + 'static,
@@ -154,7 +155,7 @@ where
 }
 
 async fn load_files(relay: &str, patience: Duration, files: &Files) -> anyhow::Result<()> {
-    // A file that cannot be read is better known before anything is recorded.
+    // All files are read first, so that a bad file fails before anything is recorded.
     let drives = files.files.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let setup = match &files.phone {
         Some(folder) => Setup::in_folder(folder, relay)?,
@@ -215,7 +216,7 @@ fn read(path: &Path) -> anyhow::Result<gpx_file::GpxFile> {
     Ok(file)
 }
 
-/// Tells what could not be read of a file.
+/// Reports what could not be read of a file.
 fn report(path: &Path, file: &gpx_file::GpxFile) -> anyhow::Result<()> {
     let path = path.display();
     for problem in &file.problems {

@@ -1,4 +1,4 @@
-//! The command `tourismo-roads`: what the score of a road says of drives that are known, as Markdown.
+//! The command `tourismo-roads`: the road score of known drives, as Markdown.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use clap::Parser;
 use tourismo_tests::roads;
 
-/// Scores known drives, made ones and, where `../shared/tracks` is beside the repository, real ones.
+/// Score known drives: synthetic ones and, if `../shared/tracks` exists beside the repository, real ones.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
-    /// Writes between the marks of this file; to the standard output if absent.
+    /// Write between the markers in this file; by default to the standard output.
     #[arg(long)]
     write: Option<PathBuf>,
 }

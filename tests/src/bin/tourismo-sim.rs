@@ -1,4 +1,4 @@
-//! Runs simulations: one scenario for each seed, until one breaks a promise.
+//! Runs simulations, one scenario for each seed, until an invariant is violated.
 
 #![expect(clippy::print_stdout, reason = "prints what it finds")]
 
@@ -7,26 +7,26 @@ use std::process::ExitCode;
 use clap::Parser;
 use tourismo_tests::sim::{InjectedBug, Scenario, run, run_twice};
 
-/// Simulate phones, their relay, and everything that can go wrong between them.
+/// Simulate phones, their relay, and the faults between them.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// How many scenarios to run.
+    /// The number of scenarios.
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
-    /// The seed of the first.
+    /// The first seed.
     #[arg(long, default_value_t = 0)]
     first: u64,
-    /// How many things people and faults do in each.
+    /// The number of user actions and faults in each scenario.
     #[arg(long, default_value_t = 60)]
     steps: u32,
-    /// Print everything that happens in the first scenario.
+    /// Print every event of the first scenario.
     #[arg(long)]
     trace: bool,
-    /// Run each scenario once. Otherwise each is run twice, and must be the same.
+    /// Run each scenario once. By default each runs twice, and both runs must be equal.
     #[arg(long)]
     once: bool,
-    /// Go on after a broken promise.
+    /// Continue after a violated invariant.
     #[arg(long)]
     keep_going: bool,
 }

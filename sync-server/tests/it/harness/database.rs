@@ -1,5 +1,5 @@
-//! A database of a test's own, on the engine that this run of the tests is about, and what the tests ask of it past the
-//! relay. Their SQL is one text for both engines, but for bytes.
+//! A database per test, on the engine of this run of the tests, and queries on it that bypass the relay. The SQL is the
+//! same for both engines, except for bytes literals.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use tourismo_core::id::{AccountId, ChangeHash};
 use tourismo_server::Location;
 use tourismo_test_postgres::Cluster;
 
-/// Chooses the engine of a run: `postgres`, or SQLite if it is absent.
+/// The environment variable that chooses the engine of a run: `postgres`, or SQLite if it is absent.
 pub(crate) const ENGINE: &str = "TOURISMO_TEST_ENGINE";
 
-/// A database. It goes when the last clone is dropped.
+/// A database. It is deleted when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
     location: Location,
@@ -41,14 +41,14 @@ impl Database {
         }
     }
 
-    /// An empty SQLite database, for what only files have.
+    /// An empty SQLite database, for tests of what only a database file has.
     pub(crate) fn file() -> Database {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::File(folder.path().join("tourismo.sqlite"));
         Database { location, keeper: Some(Arc::new(Keeper::Folder { _folder: folder })) }
     }
 
-    /// An empty Postgres database, for what only servers do.
+    /// An empty Postgres database, for tests of what only Postgres has.
     pub(crate) fn postgres() -> Database {
         Database::lent(Cluster::shared().lend().unwrap())
     }
@@ -58,7 +58,7 @@ impl Database {
         Database { location, keeper: Some(Arc::new(Keeper::Postgres(database))) }
     }
 
-    /// Another Postgres database with the same in it, by Postgres' own tools.
+    /// A copy of this Postgres database, made with `pg_dump` and `pg_restore`.
     pub(crate) fn dumped_and_restored(&self) -> Database {
         match self.keeper.as_deref() {
             Some(Keeper::Postgres(database)) => Database::lent(database.dumped_and_restored().unwrap()),
@@ -82,13 +82,13 @@ impl Database {
         matches!(self.location, Location::File(_))
     }
 
-    /// How bytes are said in SQL.
+    /// The SQL literal of bytes.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> String {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         if self.is_file() { format!("x'{hex}'") } else { format!(r"'\x{hex}'::bytea") }
     }
 
-    /// The number that a query gives, as another process sees it.
+    /// The number that a query returns on another connection.
     pub(crate) async fn ask(&self, sql: &str) -> i64 {
         match self.connect().await {
             Connected::Sqlite(mut to) => sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut to).await.unwrap(),
@@ -96,7 +96,8 @@ impl Database {
         }
     }
 
-    /// Does something to it that the relay would not do, past all references, and says how many rows were written.
+    /// Executes a statement that the relay would not execute, with foreign keys unchecked, and returns the number of
+    /// rows written.
     pub(crate) async fn write(&self, sql: &str) -> u64 {
         let sql = AssertSqlSafe(sql);
         match self.connect().await {
@@ -115,7 +116,7 @@ impl Database {
         }
     }
 
-    /// Has Postgres refuse large changes as a full disk would. A file is given a largest size.
+    /// Makes Postgres refuse large changes as a full disk would. An SQLite file is given a maximum size.
     pub(crate) async fn fill_up(&self) {
         if !self.is_file() {
             self.write(
@@ -131,14 +132,15 @@ impl Database {
         }
     }
 
-    /// Ends that.
+    /// Undoes [`Self::fill_up`].
     pub(crate) async fn make_room(&self) {
         if !self.is_file() {
             self.write("DROP TRIGGER no_room ON change").await;
         }
     }
 
-    /// Has the engine refuse rows of an account, in a table of rows that are derived: they are written last of all.
+    /// Makes the engine refuse the rows of an account in a projected table. These rows are written last in a
+    /// transaction.
     pub(crate) async fn refuse_rows(&self, table: &str, account: &AccountId) {
         let is_theirs = format!("NEW.account = {}", self.bytes(account.as_bytes()));
         if self.is_file() {
@@ -156,7 +158,7 @@ impl Database {
         }
     }
 
-    /// Ends that.
+    /// Undoes [`Self::refuse_rows`].
     pub(crate) async fn accept_rows(&self, table: &str) {
         if self.is_file() {
             self.write("DROP TRIGGER no_rows").await;
@@ -166,7 +168,7 @@ impl Database {
         }
     }
 
-    /// The names of all changes that are stored one by one.
+    /// The hashes of all changes that are stored one by one.
     pub(crate) async fn names(&self) -> Vec<ChangeHash> {
         let sql = "SELECT hash FROM change ORDER BY account, seq";
         let names: Vec<Vec<u8>> = match self.connect().await {
@@ -188,7 +190,7 @@ impl Database {
 }
 
 impl From<&Path> for Database {
-    /// A file that somebody else keeps.
+    /// A file that the caller deletes.
     fn from(path: &Path) -> Database {
         Database { location: path.into(), keeper: None }
     }

@@ -20,12 +20,12 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// An empty document that `device` will write to; `number` tells ids and actors apart.
+    /// An empty document that `device` will write to. `number` makes ids and actors distinct.
     pub(crate) fn new(device: DeviceKey, number: u8, kind: DocKind) -> Document {
         let mut actor = [number; 16];
         actor[..8].copy_from_slice(&device.actor_prefix());
         let id = match kind {
-            // Of a founder's account.
+            // Bound to an account that this device founded.
             DocKind::Published | DocKind::Meet => DocId::bound(&AccountId::founded_by(&device), [number; 6]),
             DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Social => {
                 DocId::new(Timestamp(1_790_000_000_000), [number; 10])
@@ -34,12 +34,12 @@ impl Document {
         Document { id, kind, heads: Vec::new(), doc: automerge_doc::new(&actor), changes: 0 }
     }
 
-    /// An empty document with an id of its own.
+    /// An empty document with the given id.
     pub(crate) fn named(device: DeviceKey, number: u8, kind: DocKind, id: DocId) -> Document {
         Document { id, ..Document::new(device, number, kind) }
     }
 
-    /// The next change, which says nothing in particular.
+    /// The next change, with arbitrary content.
     pub(crate) fn change(&mut self) -> (Offer, ChangeHash) {
         self.changes += 1;
         let key = format!("change {}", self.changes);
@@ -49,7 +49,7 @@ impl Document {
     /// A change of about this many bytes.
     pub(crate) fn large_change(&mut self, bytes: usize) -> (Offer, ChangeHash) {
         self.changes += 1;
-        // Bytes that cannot be deflated, others each time.
+        // Incompressible bytes, different for each change.
         let from = self.changes as u64 * 1_000_003;
         let byte = |i: u64| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
         let noise: Vec<u8> = (from..from + bytes as u64).map(byte).collect();
@@ -82,15 +82,15 @@ impl Document {
     }
 }
 
-/// The change with another dependency in the place of its only one, and a checksum to match. Its operations stay.
+/// The change with its only dependency replaced, and with a correct checksum. Its operations are unchanged.
 pub(crate) fn transplanted(chunk: &[u8], dep: ChangeHash) -> Vec<u8> {
-    // Magic 4, checksum 4, type 1, length 1 or 2, then the body: count of dependencies 1, one of them 32.
+    // Magic 4, checksum 4, type 1, length 1 or 2, then the body: number of dependencies 1, one of them 32.
     let body = if chunk[9] < 0x80 { 10 } else { 11 };
     let mut forged = chunk.to_vec();
     assert_eq!(forged[body], 1);
     forged[body + 1..body + 33].copy_from_slice(&dep.0);
     let change = automerge::Change::from_bytes(forged.clone()).unwrap();
-    // The hash of the altered body begins with the checksum that it should have.
+    // The first four bytes of the new hash are the correct checksum.
     forged[4..8].copy_from_slice(&change.hash().0[..4]);
     forged
 }

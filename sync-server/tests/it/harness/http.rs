@@ -1,4 +1,4 @@
-//! The least of an HTTP client: one request, one answer.
+//! A minimal HTTP client: one request per connection.
 
 use std::net::SocketAddr;
 
@@ -17,12 +17,12 @@ pub(crate) async fn get(addr: SocketAddr, path: &str) -> Answer {
     get_with(addr, path, "").await
 }
 
-/// Asks with more headers, each ended by a line break.
+/// A GET with additional headers, each ended by a line break.
 pub(crate) async fn get_with(addr: SocketAddr, path: &str, headers: &str) -> Answer {
     ask(addr, "GET", path, headers).await
 }
 
-/// Does what a method says.
+/// A request with any method.
 pub(crate) async fn ask(addr: SocketAddr, method: &str, path: &str, headers: &str) -> Answer {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     let host = if headers.contains("host: ") { String::new() } else { format!("host: {addr}\r\n") };
@@ -41,7 +41,7 @@ pub(crate) async fn ask(addr: SocketAddr, method: &str, path: &str, headers: &st
     Answer { status, body: if is_chunked { unchunked(body) } else { body.to_vec() }, headers }
 }
 
-/// A body that came in chunks (RFC 9112, 7.1), all of them.
+/// Decodes a chunked body (RFC 9112, 7.1).
 fn unchunked(mut rest: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     loop {
@@ -66,7 +66,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// All that a client can see of it, but for the time of day.
+    /// The answer without its `Date` header, for comparisons.
     pub(crate) fn without_date(mut self) -> Answer {
         self.headers.retain(|(name, _)| name != "date");
         self

@@ -1,4 +1,4 @@
-//! A person: one phone that says things in documents of its own, and reads with a token.
+//! A person: one phone that writes to documents of its own and reads with a token.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,18 +23,18 @@ pub(crate) struct Person {
     seed: u8,
     made: u8,
     docs: BTreeMap<DocId, Document>,
-    /// Everything that was pushed, in order.
+    /// Every pushed change, in order.
     pushed: std::cell::RefCell<Vec<Offer>>,
     relay: RelayId,
 }
 
-/// The time of this machine, which is the relay's, too.
+/// The time of this machine, which is also the relay's.
 pub(crate) fn now() -> Timestamp {
     Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64)
 }
 
 impl Person {
-    /// Somebody new; another one for each seed.
+    /// A new person, a different one for each seed.
     pub(crate) async fn new(relay: &Relay, seed: u8) -> Person {
         let phone = Phone::founder(seed);
         phone.join(relay.addr()).await.close().await;
@@ -42,7 +42,7 @@ impl Person {
         Person { phone, seed, made: 0, docs: BTreeMap::new(), pushed: Default::default(), relay: id }
     }
 
-    /// Somebody new with a handle.
+    /// A new person with a handle.
     pub(crate) async fn named(relay: &Relay, seed: u8, handle: &str) -> Person {
         let mut person = Person::new(relay, seed).await;
         person.call(relay, handle, false).await;
@@ -65,12 +65,12 @@ impl Person {
         self.relay
     }
 
-    /// Asks as this person.
+    /// A request with this person's token.
     pub(crate) async fn ask(&self, relay: &Relay, path: &str) -> HttpAnswer {
         get_with(relay.addr(), path, &format!("authorization: Bearer {}\r\n", self.token(relay))).await
     }
 
-    /// What is there to read for this person.
+    /// The JSON of a successful read with this person's token.
     pub(crate) async fn read(&self, relay: &Relay, path: &str) -> Value {
         let answer = self.ask(relay, path).await;
         assert_eq!(answer.status, 200, "{path}: {}", String::from_utf8_lossy(&answer.body));
@@ -82,7 +82,7 @@ impl Person {
         self.offer(relay, offers).await;
     }
 
-    /// Offers everything again, as a phone does whose relay lost it.
+    /// Pushes every change again, as a phone does after the relay lost its data.
     pub(crate) async fn offer_again(&self, relay: &Relay) {
         let offers = self.pushed.borrow().clone();
         self.offer(relay, offers).await;
@@ -98,26 +98,26 @@ impl Person {
         relay.settle().await;
     }
 
-    /// An id that nobody else has.
+    /// A new id of the current time.
     pub(crate) fn fresh_id(&mut self) -> DocId {
         let id = self.next_id();
         self.made += 1;
         id
     }
 
-    /// The id that [`Person::fresh_id`] makes next.
+    /// The id that the next call of [`Person::fresh_id`] returns.
     pub(crate) fn next_id(&self) -> DocId {
         let made = self.made + 1;
         DocId::new(Timestamp(1_790_000_000_000), [self.seed, made, 0, 0, 0, 0, 0, 0, 0, made])
     }
 
-    /// An id by which others find something of this person.
+    /// A new id that is bound to this account, for a published drive or a meet.
     pub(crate) fn bound_id(&mut self) -> DocId {
         self.made += 1;
         DocId::bound(&self.account(), [self.seed, self.made, 0, 0, 0, 0])
     }
 
-    /// A change of one's own document, made if it is not there.
+    /// Edits a document of this account, which is created if it does not exist.
     pub(crate) fn edit(
         &mut self,
         id: DocId,
@@ -140,7 +140,7 @@ impl Person {
         self.push(relay, vec![offer]).await;
     }
 
-    /// Says how the person is called.
+    /// Writes the profile.
     pub(crate) async fn call(&mut self, relay: &Relay, handle: &str, by_approval: bool) {
         let fields = ProfileFields {
             handle: handle.to_owned(),
@@ -152,7 +152,7 @@ impl Person {
         self.edit_now(relay, id, DocKind::Profile, |doc| profile::put(doc, &fields)).await;
     }
 
-    /// Says something of people or things.
+    /// Adds a social entry.
     pub(crate) async fn say(&mut self, relay: &Relay, word: SocialEntry<'_>) {
         let id = match &word {
             SocialEntry::Follow(..) | SocialEntry::Accept(_) | SocialEntry::Block(_) => social::people(&self.account()),
@@ -162,7 +162,7 @@ impl Person {
         self.edit_now(relay, id, DocKind::Social, |doc| social::put(doc, &word)).await;
     }
 
-    /// Takes back what was said of people.
+    /// Removes a social entry.
     pub(crate) async fn take_back(&mut self, relay: &Relay, subject: SocialKey) {
         let id = social::people(&self.account());
         self.edit_now(relay, id, DocKind::Social, |doc| social::remove(doc, &subject)).await;
@@ -187,7 +187,7 @@ impl Person {
         self.say(relay, SocialEntry::Rsvp(meet, answer, now())).await;
     }
 
-    /// Publishes a drive that began at this moment.
+    /// Publishes a drive that began at `start_time`.
     pub(crate) async fn publish(
         &mut self,
         relay: &Relay,
@@ -198,7 +198,7 @@ impl Person {
         self.publish_track(relay, title, visibility, &drive_on(start)).await
     }
 
-    /// The same with a track of one's own.
+    /// The same with a given track.
     pub(crate) async fn publish_track(
         &mut self,
         relay: &Relay,
@@ -214,7 +214,7 @@ impl Person {
         id
     }
 
-    /// Finishes a drive of an hour and 60 km that began at this moment.
+    /// Finishes a drive of an hour and 60 km.
     pub(crate) async fn drive(
         &mut self,
         relay: &Relay,
@@ -244,7 +244,7 @@ impl Person {
         id
     }
 
-    /// Puts a car into the garage.
+    /// Adds a car to the garage.
     pub(crate) async fn car(&mut self, relay: &Relay, nickname: &str, is_public: bool) -> DocId {
         let id = self.fresh_id();
         let fields = CarFields {
@@ -259,38 +259,38 @@ impl Person {
         id
     }
 
-    /// Writes into a car's logbook.
+    /// Adds an entry to a car's logbook.
     pub(crate) async fn log(&mut self, relay: &Relay, car: DocId, entry: &LogEntry) -> DocId {
         let id = self.fresh_id();
         self.edit_now(relay, car, DocKind::Car, |doc| logbook::put(doc, &id, Some(entry))).await;
         id
     }
 
-    /// Makes a meet.
+    /// Creates a meet.
     pub(crate) async fn meet(&mut self, relay: &Relay, fields: &MeetFields) -> DocId {
         let id = self.bound_id();
         self.edit_now(relay, id, DocKind::Meet, |doc| meet::put(doc, now(), None, None, fields)).await;
         id
     }
 
-    /// Changes one's own meet.
+    /// Changes an own meet.
     pub(crate) async fn change_meet(&mut self, relay: &Relay, id: DocId, seen: &MeetFields, fields: &MeetFields) {
         self.edit_now(relay, id, DocKind::Meet, |doc| meet::put(doc, now(), None, Some(seen), fields)).await;
     }
 
-    /// Gives the meet of one's own document another link, and says what that is.
+    /// Creates the own meet again under another link, as the successor of the old one.
     pub(crate) async fn renew_meet(&mut self, relay: &Relay, id: DocId, fields: &MeetFields) -> DocId {
         let account = self.account();
         self.edit_now(relay, id, DocKind::Meet, |doc| meet::renew(doc, &account, now(), fields)).await;
         meet::read(&self.docs[&id].doc).link_id(&account, &id).expect("it has a link")
     }
 
-    /// Lets somebody change one's own meet, or no more.
+    /// Adds or removes a co-organiser of an own meet.
     pub(crate) async fn grant(&mut self, relay: &Relay, id: DocId, other: AccountId, may: bool) {
         self.edit_now(relay, id, DocKind::Meet, |doc| meet::grant(doc, &other, may)).await;
     }
 
-    /// Changes somebody else's meet.
+    /// Changes another account's meet.
     pub(crate) async fn amend(&mut self, relay: &Relay, meet_id: DocId, seen: &MeetFields, fields: &MeetFields) {
         let id = meet::amendment(&self.account(), &meet_id);
         self.edit_now(relay, id, DocKind::Meet, |doc| meet::put(doc, now(), Some(&meet_id), Some(seen), fields)).await;

@@ -1,4 +1,4 @@
-//! A phone as the relay sees it: a key, and messages said one by one.
+//! A test phone: a device key, and a connection on which the test sends single messages.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use tourismo_core::wire::{
 };
 use tourismo_server::Origin;
 
-/// Long enough for any machine: whoever waits so long waits in vain.
+/// A wait that is too long for any machine, so that its end is a failure.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Phone {
@@ -31,7 +31,7 @@ pub(crate) struct Phone {
     grant: Option<Grant>,
 }
 
-/// A connection, and what was said on it since [`Wire::count_from_here`].
+/// A connection, and the messages and bytes on it since [`Wire::count_from_here`].
 pub(crate) struct Wire {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     pub(crate) sent: usize,
@@ -39,7 +39,7 @@ pub(crate) struct Wire {
     pub(crate) epoch: Option<Epoch>,
 }
 
-/// What the relay answered to pushes.
+/// The relay's answers to pushes.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Answers {
     pub(crate) acked: Vec<ChangeHash>,
@@ -53,14 +53,14 @@ pub(crate) fn origin_of(relay: SocketAddr) -> String {
 }
 
 impl Phone {
-    /// The phone with which an account begins; another one for each seed.
+    /// The founding device of an account, a different one for each seed.
     pub(crate) fn founder(seed: u8) -> Phone {
         let key = SigningKey::from_bytes(&[seed; 32]);
         let account = AccountId::founded_by(&DeviceKey(key.verifying_key().to_bytes()));
         Phone { key, account, grant: None }
     }
 
-    /// Another phone of the same account, let in by this one.
+    /// Another device of the same account, with a grant from this one.
     pub(crate) fn link(&self, seed: u8) -> Phone {
         let key = SigningKey::from_bytes(&[seed; 32]);
         let device = DeviceKey(key.verifying_key().to_bytes());
@@ -68,7 +68,7 @@ impl Phone {
         Phone { key, account: self.account, grant: Some(Grant { granted_by: self.device(), signature }) }
     }
 
-    /// The same phone, with another's grant or none.
+    /// The same device with another grant or with none.
     pub(crate) fn with_grant(mut self, grant: Option<Grant>) -> Phone {
         self.grant = grant;
         self
@@ -78,7 +78,7 @@ impl Phone {
         self.grant
     }
 
-    /// The same phone, speaking for another's account.
+    /// The same device, claiming another account.
     pub(crate) fn posing_as(mut self, account: AccountId) -> Phone {
         self.account = account;
         self
@@ -97,13 +97,13 @@ impl Phone {
         Message::Proof { signature, grant: self.grant, origin: Some(origin.to_owned()) }
     }
 
-    /// The proof of a phone that speaks version 1.
+    /// The proof of a device that uses protocol version 1.
     pub(crate) fn proof_v1(&self, relay: &RelayId, nonce: &[u8; 32]) -> Message {
         let signature = self.key.sign(&proof_bytes_v1(relay, nonce, &self.account, &self.device())).to_bytes();
         Message::Proof { signature, grant: self.grant, origin: None }
     }
 
-    /// The relay's id, as it tells everyone.
+    /// The relay's id, from `/v1/info`.
     pub(crate) async fn relay(&self, addr: SocketAddr) -> RelayId {
         let mut wire = Wire::open(addr).await;
         wire.send(&self.hello()).await;
@@ -119,14 +119,14 @@ impl Phone {
         BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature, origin }.to_bytes())
     }
 
-    /// The read token of a phone that speaks version 1.
+    /// The read token of a device that uses protocol version 1.
     pub(crate) fn token_v1(&self, relay: &RelayId, expires_at: Timestamp) -> String {
         let (account, device) = (self.account, self.device());
         let signature = self.key.sign(&read_bytes_v1(relay, &account, &device, expires_at)).to_bytes();
         BASE64_URL_SAFE_NO_PAD.encode(ReadToken { account, device, expires_at, signature, origin: None }.to_bytes())
     }
 
-    /// Says hello and proves its key; the answer is still to be received.
+    /// Sends hello and proof, and leaves the answer unread.
     pub(crate) async fn knock(&self, addr: SocketAddr) -> Wire {
         let mut wire = Wire::open(addr).await;
         wire.send(&self.hello()).await;
@@ -135,7 +135,7 @@ impl Phone {
         wire
     }
 
-    /// Goes through the handshake.
+    /// Does the whole handshake.
     pub(crate) async fn enter(&self, addr: SocketAddr) -> Wire {
         let mut wire = self.knock(addr).await;
         let Message::Welcome { epoch, .. } = wire.receive().await else { panic!("a welcome was due") };
@@ -143,14 +143,14 @@ impl Phone {
         wire
     }
 
-    /// Goes through the handshake and catches up from `cursor`.
+    /// Does the handshake and catches up from `cursor`.
     pub(crate) async fn catch_up(&self, addr: SocketAddr, cursor: u64) -> (Wire, Vec<Entry>, u64, Digest) {
         let mut wire = self.enter(addr).await;
         let (entries, cursor, digest) = wire.catch_up(cursor).await;
         (wire, entries, cursor, digest)
     }
 
-    /// Connects anew with nothing of the account.
+    /// Does the handshake as a device that has nothing of the account.
     pub(crate) async fn join(&self, addr: SocketAddr) -> Wire {
         self.catch_up(addr, 0).await.0
     }
@@ -161,7 +161,7 @@ impl Wire {
         Wire::open_with(addr, &[]).await
     }
 
-    /// The same with these headers in the request.
+    /// The same with these headers in the upgrade request.
     pub(crate) async fn open_with(addr: SocketAddr, headers: &[(&'static str, &str)]) -> Wire {
         let mut request = format!("ws://{addr}/v1/sync").into_client_request().unwrap();
         for (name, value) in headers {
@@ -198,7 +198,7 @@ impl Wire {
         }
     }
 
-    /// The next frame as it came; `None` when the connection has ended.
+    /// The next frame; `None` after the end of the connection.
     pub(crate) async fn frame(&mut self) -> Option<Frame> {
         let frame = timeout(PATIENCE, self.socket.next()).await.expect("the relay said nothing");
         self.received += 1;
@@ -208,14 +208,14 @@ impl Wire {
         }
     }
 
-    /// The goodbye that must come next, with nothing after it.
+    /// Expects a `bye` as the last message, and returns its code.
     pub(crate) async fn bye(mut self) -> ByeCode {
         let Message::Bye { code } = self.receive().await else { panic!("a goodbye was due") };
         assert!(self.frame().await.is_none(), "nothing follows a goodbye");
         code
     }
 
-    /// Whether a goodbye comes next rather than a welcome.
+    /// Whether the next message is a `bye` and not a welcome.
     pub(crate) async fn sent_away(mut self) -> bool {
         matches!(self.receive().await, Message::Bye { .. })
     }
@@ -232,7 +232,7 @@ impl Wire {
         }
     }
 
-    /// Receives until `count` changes have been acknowledged or refused.
+    /// Receives until `count` changes are acknowledged or refused.
     pub(crate) async fn answers(&mut self, count: usize) -> Answers {
         let mut answers = Answers::default();
         while answers.acked.len() + answers.nacked.len() < count {
@@ -248,7 +248,7 @@ impl Wire {
         answers
     }
 
-    /// Fetches a document, whatever the number of pages.
+    /// Fetches a document, in as many pages as it has.
     pub(crate) async fn fetch(&mut self, doc: tourismo_core::id::DocId) -> Vec<Vec<u8>> {
         self.send(&Message::Fetch { doc }).await;
         let (mut all, mut begun) = (Vec::new(), Vec::new());
@@ -270,7 +270,7 @@ impl Wire {
         }
     }
 
-    /// Ends the connection the polite way.
+    /// Closes the connection with a close frame.
     pub(crate) async fn close(mut self) {
         self.socket.close(None).await.unwrap();
         while self.frame().await.is_some() {}

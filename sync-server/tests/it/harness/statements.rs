@@ -1,4 +1,4 @@
-//! Notes every statement that the relay says in this run, if somebody wants to know.
+//! Records every SQL statement of the relay in this run, if an environment variable asks for it.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -13,12 +13,12 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 
 use crate::engines::in_one_line;
 
-/// Names the file to which statements are written, one a line, each once.
+/// The environment variable with the file to which statements are written, one per line, each once.
 pub(crate) const STATEMENTS: &str = "TOURISMO_TEST_STATEMENTS";
 
 const SPOKEN_IN: &str = "tourismo_server::db::sql";
 
-/// Begins, unless it has begun or nobody wants to know.
+/// Begins to record, if that is asked for and has not begun.
 pub(crate) fn note() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
