@@ -1,10 +1,10 @@
-//! The attacks of `just attack`, small: what they cost the relay stays within its bounds, and the honest clients beside
-//! them have everything acknowledged and every read answered. How fast says more about the machine, and is not asked here.
+//! The attacks of `just attack`, small: their cost for the relay is bounded, and the honest clients beside them have
+//! every change acknowledged and every read answered. Durations depend on the machine and are not checked here.
 
 use futures_util::{StreamExt, stream};
 use tourismo_tests::attack::{Attack, Scale};
 
-/// How many relays are attacked at the same time.
+/// The number of relays that are attacked at the same time.
 const AT_ONCE: usize = 4;
 
 #[tokio::test]

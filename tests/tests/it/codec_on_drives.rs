@@ -1,4 +1,4 @@
-//! Whole drives through the block codec: made ones, and real ones where they are at hand.
+//! Whole drives through the block codec: synthetic ones, and real ones if their folder exists.
 
 use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
@@ -7,7 +7,7 @@ use tourismo_core::track::block::{BlockEncoder, decode_all};
 use tourismo_tests::real_drives;
 use tourismo_tests::synthetic::{self, Kind, Options};
 
-/// Packs a drive in blocks of a minute, expects it back, and returns how many bytes it took.
+/// Encodes a drive in blocks of a minute, asserts that it decodes to the same, and returns the number of bytes.
 #[track_caller]
 fn check_round_trip(fixes: &[Fix]) -> usize {
     let mut encoder = BlockEncoder::new();
@@ -20,7 +20,7 @@ fn check_round_trip(fixes: &[Fix]) -> usize {
     let decoded: Vec<Fix> = track.stretches.into_iter().flat_map(|stretch| stretch.fixes).collect();
     assert_eq!(decoded.len(), fixes.len());
     for (decoded, fix) in decoded.iter().zip(fixes) {
-        // A block keeps one delay for all its fixes.
+        // A block has one delay for all its fixes.
         assert_eq!(*decoded, Fix { recorded_at: decoded.recorded_at, ..*fix });
     }
     blocks.iter().map(Vec::len).sum()

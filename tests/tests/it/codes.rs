@@ -1,14 +1,14 @@
-//! The codes of refusals: those in the code are those in PROTOCOL.md.
+//! The refusal codes in the source are those in PROTOCOL.md.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where a function `code` names codes.
+/// Files in which a function `code` returns the codes.
 const NAMED: [&str; 3] = ["core/src/replica/io.rs", "core/src/replica/bootstrap.rs", "core/src/read_token.rs"];
 /// Where codes are the names of an enum's variants.
 const VARIANTS: &str = "core/src/wire/codes.rs";
-/// What codes stand behind in the relay.
+/// The functions of the relay that take a code as an argument.
 const SAID_BY_THE_RELAY: [&str; 3] = ["ApiError::new(", "ApiError::later(", "unauthorized("];
 
 #[test]
@@ -29,7 +29,7 @@ fn e1_every_code_stands_in_the_protocol_and_what_stands_there_is_a_code() -> any
             let first = source.split(marker).skip(1).filter_map(|rest| pieces(rest).next());
             codes.extend(first.filter(|text| is_code(text)).map(str::to_owned));
         }
-        // Parameters are all refused in one way, with the codes that their readers name.
+        // The codes of refused parameters are in the functions that parse them.
         codes.extend(pieces(&source).filter(|text| is_code(text) && text.starts_with("bad_")).map(str::to_owned));
     }
     anyhow::ensure!(codes.len() > 40, "the sources are read: {codes:?}");
@@ -59,7 +59,7 @@ fn e1_the_numbers_of_codes_are_those_of_the_messages() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The code that a row of a table is about: the first column, or the second behind an HTTP status.
+/// The code of a row of a table: in the first column, or in the second after an HTTP status.
 fn code_of_row(line: &str) -> Option<&str> {
     let mut columns = line.strip_prefix("| ")?.split(" | ");
     let first = columns.next()?;
@@ -83,7 +83,7 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
-/// What stands between two quotes: strings, and what is between strings, which is no code.
+/// Everything between two quotes: string literals, and the source between them, which is no code.
 fn pieces(source: &str) -> impl Iterator<Item = &str> {
     source.split('"').skip(1)
 }

@@ -1,4 +1,4 @@
-//! A made community through real phones and the real protocol: what the relay answers about it is what its maker says.
+//! A synthetic community on a real relay, uploaded by real phones: the relay's answers equal the generator's data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use tourismo_tests::replay::people::{Made, People, SocialPlan};
 
 use super::support::{PATIENCE, Relay, read_token};
 
-/// A community on a relay, and what its maker knows of it.
+/// A community on a relay, with the generator that made it.
 struct Loaded {
     relay: Relay,
     crowd: People,
@@ -38,7 +38,7 @@ impl Loaded {
             relay: relay.url(),
             patience: PATIENCE,
         };
-        // Few people want to be asked, and most of these let everyone in: one is to have both.
+        // Few people require approval, and most of these approve everybody; the test needs a seed with open requests.
         let crowd = (1..).map(crowd).find(has_some_waiting).expect("seeds do not end");
         eprintln!("seed {}", crowd.seed);
         let mut made = Vec::new();
@@ -62,7 +62,7 @@ impl Loaded {
         self.crowd.profile(person).handle
     }
 
-    /// All items of a list, page by page, as a person sees it.
+    /// All items of a list, page by page, as read by a person.
     async fn all(&self, person: u64, path: &str, items: &str) -> anyhow::Result<Vec<Value>> {
         let (mut all, mut after) = (Vec::new(), String::new());
         loop {
@@ -77,7 +77,7 @@ impl Loaded {
         }
     }
 
-    /// Whose follow of this person counts.
+    /// The followers of this person, by handle.
     fn followers(&self, person: u64) -> BTreeSet<String> {
         let asks = self.crowd.profile(person).by_approval;
         let counts = |by: &u64| {
@@ -91,7 +91,7 @@ impl Loaded {
         drives.map(DocId::to_string).collect()
     }
 
-    /// What everybody feels about a drive, by their handles.
+    /// All reactions to a drive, by handle.
     fn reactions(&self, drive: DocId) -> BTreeMap<String, (Reaction, Option<&'static str>)> {
         let words = |by: u64| self.talk.of(by).words.iter().map(move |word| (by, word));
         let about = self.people().flat_map(words).filter(|(_, (of, ..))| *of == drive);
@@ -132,7 +132,7 @@ async fn what_is_read_of_a_community_is_what_its_maker_says() -> anyhow::Result<
         let about = all.relay.json_for(&all.tokens[person as usize], &format!("/v1/people/{handle}")).await?;
         assert_eq!(about["account"], all.crowd.account(person).to_string());
 
-        // Who has to do with whom, as the person reads it: others see less of accounts that ask about followers.
+        // Read as the person: for others, the lists of an account that requires approval are shorter.
         let followers = all.followers(person);
         assert_eq!(
             names(&all.all(person, &format!("people/{handle}/followers"), "people").await?),
@@ -154,7 +154,7 @@ async fn what_is_read_of_a_community_is_what_its_maker_says() -> anyhow::Result<
         );
         (followed, waiting) = (followed + followers.len(), waiting + requests.len());
 
-        // What they drove, and what there is for them to see.
+        // The person's drives, and those that are visible to them.
         let drives = all.all(0, &format!("people/{handle}/drives"), "drives").await?;
         assert_eq!(ids(&drives), all.published([person].into_iter()), "drives of {handle}");
         assert_eq!(all.all(person, "me/drives", "drives").await?.len(), all.made[person as usize].drives.len());
@@ -168,7 +168,7 @@ async fn what_is_read_of_a_community_is_what_its_maker_says() -> anyhow::Result<
         assert_eq!(home.len(), due.len(), "nothing comes twice");
     }
 
-    // What is said about drives, in lists and in full.
+    // Reactions and comments of drives, in lists and in full.
     let feed = all.all(0, "feed/public", "drives").await?;
     assert_eq!(ids(&feed), all.published(all.people()));
     assert!(feed.is_sorted_by_key(|drive| std::cmp::Reverse(drive["startedAt"].as_i64())), "the newest first");
@@ -194,7 +194,7 @@ async fn what_is_read_of_a_community_is_what_its_maker_says() -> anyhow::Result<
         (reacted, commented) = (reacted + said.len(), commented + comments.len());
     }
 
-    // Who comes to which meet, and who of them is known to whom.
+    // The answers to each meet, and whom of them the person follows.
     let me = 0;
     for (_, meet) in all.made.iter().flat_map(|made| &made.meets) {
         let attendees = all.all(me, &format!("meets/{meet}/attendees"), "attendees").await?;

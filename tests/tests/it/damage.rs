@@ -1,5 +1,5 @@
-//! Storage that does not give back what was written, and relays that lost something: nobody is stuck, and nothing that
-//! anybody still has stays away.
+//! Storage that returns something else than was written, and relays that lost data: every device gets to a consistent
+//! state, and whatever any device still has reaches all of them.
 
 use tourismo_core::digest::Digest;
 use tourismo_core::docs::CarFields;
@@ -69,7 +69,7 @@ fn what_is_damaged_here_is_fetched_again_from_the_relay() {
 
 #[test]
 fn a_recording_whose_track_is_damaged_goes_on_with_what_can_be_read_of_it() {
-    // The first change of a track makes its map; without it nothing can be read.
+    // The first change of a track creates its map; without it no block can be read.
     for (damaged, at_least) in [(3, 110), (1, 25), (0, 25)] {
         let mut sim = Network::new(2);
         sim.add_phone();
@@ -139,8 +139,8 @@ fn a_damaged_change_that_was_never_sent_holds_nothing_else_up() {
     assert!(matches!(view.sync, DriveSync::Refused { code: NackCode::Malformed | NackCode::UnknownDeps }), "{view:?}");
 }
 
-/// A phone whose relay was put back to before the time of another device, which is gone but made part of what the phone
-/// holds; with that device, and with what the relay had of all.
+/// A phone whose relay was restored to before another device was added. That device is gone, but the phone has its
+/// changes. Returns also the other device and the digest of all changes before.
 fn of_another_time() -> (Network, usize, Digest) {
     let mut sim = Network::new(5);
     sim.add_phone();

@@ -1,5 +1,5 @@
-//! Several devices of one account: what competes stays visible, what two recorded of one drive is one drive, and storage that
-//! was copied or put back does no harm.
+//! Several devices of one account: concurrent edits stay visible, two recordings of one drive are one drive, and copied
+//! or restored storage does no harm.
 
 use tourismo_core::docs::{CarFields, DriveConflict, Visibility};
 use tourismo_core::id::DocId;
@@ -35,7 +35,7 @@ fn two_phones() -> Network {
     sim
 }
 
-/// Puts both phones on the same road; each has a receiver of its own, whose fixes lie apart from the other's.
+/// Puts both phones on the same road. Each has a receiver of its own with different errors.
 fn set_out(sim: &mut Network, phones: &[usize], minutes: u32) {
     for phone in phones {
         let options = Options { start: sim.now(*phone).wall, minutes, kind: Kind::Motorway };
@@ -86,7 +86,7 @@ fn what_two_phones_say_of_a_drive_in_a_week_without_a_network_is_merged_or_shown
     assert_eq!(values[0], first.car);
     assert!(values.len() == 2 && values.contains(&Some(lancia)) && values.contains(&None), "{values:?}");
 
-    // To choose what counts already settles it, too.
+    // To choose the current value resolves the conflict, too.
     let choice = Command::EditDrive { drive, title: None, notes: None, car: Some(first.car) };
     done(&mut sim, 1, choice);
     settle(&mut sim);
@@ -119,7 +119,7 @@ fn a_drive_that_one_phone_withdraws_while_another_shows_it_to_everyone_is_withdr
     }
 }
 
-/// The length of the line of a drive, metres, as each phone's own figures have it.
+/// The length of the line of a drive in metres, as each phone computes it.
 fn distances(sim: &Network, drive: DocId) -> Vec<f64> {
     let distance = |phone| view(sim, phone, drive).stats.expect("a finished drive has figures").distance_m;
     (0..sim.phones()).map(distance).collect()
@@ -142,7 +142,7 @@ fn check_one_way(sim: &mut Network, drive: DocId, alone_m: f64) {
     assert!(same, "and show the same figures");
 }
 
-/// How long the way is that one phone records.
+/// The length of the part that only one phone records.
 fn alone_m(minutes: u64) -> f64 {
     let mut sim = Network::new(22);
     sim.add_phone();
@@ -206,7 +206,8 @@ fn two_phones_with_one_storage_that_both_resume_a_drive_finish_one_drive() {
     assert!((330..360).contains(&stats.fixes), "each second once: {stats:?}");
 }
 
-/// One phone finishes a drive while the other goes on with it, and both are lost before either has counted again.
+/// One phone finishes a drive while the other continues it, and both are lost before either has computed the figures
+/// again.
 #[test]
 fn figures_are_counted_again_by_a_phone_that_never_held_the_track() {
     let mut sim = two_phones();
@@ -280,7 +281,7 @@ fn a_phone_that_is_put_back_to_an_old_state_again_and_again_writes_on() {
     sim.run_for(90_000);
     let old = sim.snapshot(0);
     for round in 0..4 {
-        // What was written since the old state is on the relay under numbers that the phone has forgotten.
+        // The changes since the backup are on the relay, with sequence numbers that the phone has forgotten.
         done(&mut sim, 0, edit(drive, &format!("Round {round}"), "", None));
         sim.run_for(65_000);
         settle(&mut sim);
@@ -336,7 +337,7 @@ fn a_tab_that_takes_over_goes_on_where_the_last_one_was() {
     assert!((112..=123).contains(&stats.fixes), "{stats:?}");
 }
 
-/// A device that came after the backup, and does not come back: what another one holds of it is on the relay again.
+/// A device was added after the backup and is lost. Another device has its changes and brings them back.
 #[test]
 fn p10_what_a_lost_device_made_comes_back_from_another_though_the_relay_never_knew_it() {
     let mut sim = Network::new(23);
@@ -382,8 +383,8 @@ fn d1_a_document_that_a_relay_lost_comes_back_also_where_something_of_it_was_nev
     assert_eq!(documents.get(&car).map(|(_, chunks)| chunks.len()), Some(2));
 }
 
-/// The relay's database is put back to an older state, and nobody tells the relay. `ahead` changes that one phone had
-/// acknowledged are gone, and the other phone makes `anew` before the first one comes back.
+/// The relay's database is restored without `begin-again`. The relay loses `ahead` changes that one phone had
+/// acknowledged, and the other phone makes `anew` changes before the first one connects.
 fn put_back(ahead: u32, anew: u32) {
     let mut sim = two_phones();
     let car = car(&mut sim, "Car");
@@ -414,7 +415,7 @@ fn put_back(ahead: u32, anew: u32) {
     settle(&mut sim);
     assert!(agree(&sim, &car), "{ahead} {anew}");
     for phone in [0, 1] {
-        // What is stored can be read again.
+        // The stored data can be read again.
         sim.kill(phone);
         sim.start(phone).unwrap();
     }

@@ -1,5 +1,5 @@
-//! The real relay on a disk that fills up: a small one of its own where this process may mount one, else a limit on the
-//! size of its files.
+//! The real relay on a disk that fills up: a small file system of its own if this process may mount one, else a limit
+//! on the size of its files.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,14 +11,14 @@ use tourismo_tests::daemon::{Daemon, Start, check};
 
 use super::support::get;
 
-/// How large the disk is.
+/// The size of the disk.
 const DISK_BYTES: u64 = 3 << 20;
 
 /// A disk that can be filled and emptied.
 enum Disk {
-    /// A file system in memory, of a fixed size. Filled by a file beside the database.
+    /// A tmpfs of a fixed size, filled by a file beside the database.
     Mounted(tempfile::TempDir),
-    /// A limit on the size that the relay's files may reach (RLIMIT_FSIZE), which is lifted.
+    /// A limit on the size of the relay's files (RLIMIT_FSIZE), which can be lifted.
     Limited(tempfile::TempDir),
 }
 
@@ -43,12 +43,13 @@ impl Disk {
         }
     }
 
-    /// A relay on this disk.
+    /// Starts a relay on this disk.
     async fn start(&self) -> anyhow::Result<Daemon> {
         let start = Start::on(&self.folder().join("relay.sqlite"));
         let under = match self {
             Disk::Mounted(_) => Vec::new(),
-            // The shell counts in KiB, and the signal that goes with the limit is ignored from here on.
+            // The shell counts in KiB. The relay inherits that SIGXFSZ is ignored, so that a write fails instead of
+            // ending it.
             Disk::Limited(_) => {
                 let limit = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$0\" \"$@\"", DISK_BYTES >> 10);
                 vec!["bash".into(), "-c".into(), limit.into()]
@@ -75,7 +76,7 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         if let Disk::Mounted(folder) = self {
-            // What is left mounted after a failed test lives in memory, and as long as the machine.
+            // After a failed test the mount remains, in memory, until the machine stops.
             let _ = Command::new("umount").arg("--lazy").arg(folder.path()).status();
         }
     }
@@ -103,7 +104,7 @@ async fn p2_a_full_disk_refuses_acknowledges_nothing_false_and_takes_changes_aga
     let mut acknowledged: Vec<ChangeHash> = Vec::new();
     assert!(is_ready(&relay).await?);
 
-    // Until nothing fits any more.
+    // Until nothing fits.
     let refused = loop {
         let (_, offer) = document.change(60_000);
         let answers = push(&relay, &device, vec![offer.clone()]).await?;
@@ -116,18 +117,18 @@ async fn p2_a_full_disk_refuses_acknowledges_nothing_false_and_takes_changes_aga
     };
     assert!(acknowledged.len() > 5, "{} changes fitted", acknowledged.len());
 
-    // Reads go on: old devices come in, HTTP answers, and everything acknowledged is there.
+    // Reads work: known devices connect, HTTP answers, and everything acknowledged is there.
     let mut reader = device.connect(relay.addr()).await?;
     assert_eq!(reader.fetch(document.id()).await?.len(), acknowledged.len());
     assert!(get(relay.addr(), "/v1/feed/public").await?.starts_with("HTTP/1.1 200 "));
-    // What is refused stays refused, however often and in whatever company it comes.
+    // A refused change is refused again, whatever else is in the push.
     for _ in 0..3 {
         let mut other = Document::new(device.key(), [2; 16], DocKind::Track);
         let offers = vec![refused.clone(), other.change(400_000).1];
         let answers = push(&relay, &device, offers).await?;
         assert_eq!(answers.acked, [], "{:?}", answers.nacked);
     }
-    // Small ones may still fit; in the end not even a page does.
+    // Small changes may still fit; in the end not even a page does.
     let mut filler = Document::new(device.key(), [3; 16], DocKind::Track);
     let mut next = filler.change(10).1;
     for round in 0.. {
@@ -149,7 +150,7 @@ async fn p2_a_full_disk_refuses_acknowledges_nothing_false_and_takes_changes_aga
     acknowledged.extend(&answers.acked);
     assert!(is_ready(&relay).await?);
 
-    // And a kill finds all of it on the disk.
+    // After a kill all of it is on the disk.
     relay.kill().await?;
     let relay = disk.start().await?;
     let mut reader = device.connect(relay.addr()).await?;

@@ -1,5 +1,5 @@
-//! The corpus of the fuzz targets through the very functions that are fuzzed: seeds made by the real encoders, and whatever
-//! fuzzing found.
+//! Runs the corpus through the functions of the fuzz targets: seeds from the real encoders, and inputs that fuzzing
+//! found.
 
 mod seeds;
 
@@ -26,7 +26,7 @@ fn every_file_of_the_corpus_is_survived() -> anyhow::Result<()> {
         anyhow::ensure!(!files.is_empty(), "{name} has no seeds");
         for file in files {
             let bytes = fs::read(file.path())?;
-            // A failing test names the file last.
+            // The last file name in the output of a failed test is the cause.
             eprintln!("{}", file.path().display());
             target(&bytes);
         }
@@ -34,7 +34,7 @@ fn every_file_of_the_corpus_is_survived() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Set to anything, it has the seeds written anew.
+/// If this variable is set, the seeds are written anew.
 const WRITE: &str = "TOURISMO_WRITE_SEEDS";
 
 #[test]
@@ -57,7 +57,7 @@ fn the_seeds_of_the_corpus_are_what_the_encoders_make() -> anyhow::Result<()> {
         made.iter().try_for_each(|(path, seed)| fs::write(path, seed))?;
         return Ok(());
     }
-    // What a phone stored with an older app is as good to begin with as what one stores with this.
+    // Seeds that an older app's storage makes stay valid, so they are not compared.
     let is_same = |path: &PathBuf, seed: &Vec<u8>| {
         stored.get(path).is_some_and(|stored| stored == seed || path.starts_with(corpus().join("storage")))
     };

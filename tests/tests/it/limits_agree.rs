@@ -1,4 +1,4 @@
-//! Limits that depend on each other, as one table: where one of two is reached first, nobody must be stuck between them.
+//! Limits that depend on each other as one table: no value may be within one limit and beyond the other for good.
 
 use tourismo_core::admission::MAX_INFLATED_PUSH_BYTES;
 use tourismo_core::change::{ChangeLimits, DocumentLimits};
@@ -9,11 +9,11 @@ use tourismo_core::session::relay::{MAX_HEADS_PAGE, MAX_NAMES_PAGE};
 use tourismo_core::wire::{BATCH_BYTES, MAX_BATCH, MAX_CHUNK_BYTES, MAX_HEADS, MAX_MESSAGE_BYTES, MAX_STORED_HEADS};
 use tourismo_server::Limits;
 
-/// The longest notes and title that a phone lets its person write, and how many operations it takes to replace them.
+/// The maximum length of notes with a title, and the number of operations that replace them.
 const NOTES: u64 = 10_000;
 const TITLE: u64 = 200;
 
-/// What is at most, what it must fit into, and what happens to whom if it does not.
+/// A maximum, its value, the limit that it must fit into, that value, and the failure if it does not fit.
 type Relation = (&'static str, u64, &'static str, u64, &'static str);
 
 fn relations() -> Vec<Relation> {

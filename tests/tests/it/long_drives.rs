@@ -1,4 +1,5 @@
-//! Drives of more fixes than a relay shows: published with fewer and readable, or refused on the phone before anything is said.
+//! Drives of more fixes than a relay shows: the phone publishes them with fewer fixes, or refuses before it sends
+//! anything.
 
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,12 @@ use tourismo_tests::phone::Phone;
 
 use super::support::{PATIENCE, Relay, START, go_online, offline};
 
-/// What a degree of latitude measures, and one of longitude where the drives are, metres.
+/// The length of a degree of latitude, and of a degree of longitude where the drives are, in metres.
 const LAT_M: f64 = 111_150.0;
 const LAT_DEG: f64 = 46.5;
 
-/// A road to the north-east that swings by so many metres every so many seconds, at 14 m/s, measured so often.
+/// A road to the north-east that swings by so many metres every so many seconds, driven at 14 m/s, with a fixed
+/// interval of fixes.
 struct Road {
     fixes: u32,
     every_ms: i64,
@@ -53,7 +55,7 @@ async fn order(phone: &mut Phone, command: Command) -> CommandOutcome {
     phone.command(command, PATIENCE).await.expect("it ends")
 }
 
-/// Records all of it without a network.
+/// Records the road without a network.
 async fn record(phone: &mut Phone, road: &Road) -> DocId {
     let began = Instant::now();
     let CommandOutcome::Done { doc: Some(drive) } = order(phone, Command::StartDrive { car: None }).await else {
@@ -70,7 +72,7 @@ async fn record(phone: &mut Phone, road: &Road) -> DocId {
     drive
 }
 
-/// The line that the relay tells of a published drive.
+/// The line of a published drive in the relay's answer.
 fn line(told: &Value) -> Vec<(f64, f64)> {
     let parts = told["geometry"]["coordinates"].as_array().expect("a MultiLineString");
     assert_eq!(parts.len(), 1, "what was left out is no gap");
@@ -78,7 +80,7 @@ fn line(told: &Value) -> Vec<(f64, f64)> {
     parts[0].as_array().expect("a line").iter().map(point).collect()
 }
 
-/// How far a fix is from a line that leads from west to east, metres; nothing beyond the ends of the line.
+/// The distance of a fix from a line that leads from west to east, in metres; nothing beyond the ends of the line.
 fn away_m(line: &[(f64, f64)], fix: &Fix) -> Option<f64> {
     let behind = line.partition_point(|(lon, _)| *lon <= fix.lon_deg);
     let (from, to) = (line.get(behind.checked_sub(1)?)?, line.get(behind)?);
@@ -105,7 +107,7 @@ async fn check_published(road: Road) -> anyhow::Result<()> {
     while relay.json("/v1/ready").await?["due"] != 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // It is in the feed, can be read, and is the drive but for its hidden ends.
+    // The drive is in the feed and readable, and complete except for its hidden ends.
     assert_eq!(relay.json("/v1/feed/public").await?["drives"][0]["id"], copy.to_string());
     let told = relay.json(&format!("/v1/drives/{copy}")).await?;
     let line = line(&told);
@@ -135,7 +137,7 @@ async fn a_drive_of_68_minutes_at_25_hertz_is_published_and_readable() -> anyhow
 async fn a_drive_that_no_relay_would_show_is_refused_on_the_phone_before_anything_is_said() -> anyhow::Result<()> {
     let relay = Relay::start().await?;
     let mut phone = Phone::open(offline(&relay.url()))?;
-    // It swings so much from one fix to the next that none of them can be left out.
+    // The road swings so much between two fixes that none of them can be left out.
     let swing_s = std::f64::consts::FRAC_1_PI;
     let drive = record(&mut phone, &Road { fixes: 100_900, every_ms: 1_000, swing_m: 12.0, swing_s }).await;
     let publish = Command::PublishDrive { drive, visibility: Visibility::Public };

@@ -1,4 +1,4 @@
-//! Stories across crates, one module each.
+//! Integration tests of several crates, one module per subject.
 
 mod attack;
 mod codec_on_drives;

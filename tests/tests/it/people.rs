@@ -1,5 +1,5 @@
-//! People, cars and meets, said on two phones of one account with no signal: everything is answered at once from the phone's
-//! own rows, and both say the same when they have met.
+//! People, cars and meets on two phones of one account without a network: every command takes effect at once in the
+//! phone's own views, and both have the same views after a sync.
 
 use tourismo_core::docs::social::Relation;
 use tourismo_core::docs::{Answer, CarFields, LogEntry, LogKind, MeetFields, ProfileFields, Reaction, Visibility};
@@ -30,7 +30,7 @@ fn refused(sim: &mut Network, command: Command) -> CommandError {
     }
 }
 
-/// The field because of which a command is refused.
+/// The field that a command is refused for.
 fn invalid_field(sim: &mut Network, command: Command) -> &'static str {
     match sim.perform(0, command) {
         CommandOutcome::Invalid { field, .. } => field,
@@ -130,7 +130,7 @@ fn what_a_co_organiser_changes_is_in_a_document_of_their_own() {
     let mut sim = one_phone();
     let seen = meet(&sim, "Theirs");
     let wanted = MeetFields { cancelled: true, ..seen.clone() };
-    // The owner's clock is a day ahead of this phone's, and of the relay's.
+    // The owner's clock is a day ahead of this phone's and the relay's.
     let ahead = Timestamp(seen.starts_at.as_millis() + 86_400_000);
     let amend = Command::AmendMeet {
         meet: MEET,

@@ -47,7 +47,7 @@ async fn a_published_drive_is_in_the_feed_and_on_its_page_with_its_ends_cut() ->
     assert!(positions.len() > 500, "{} positions", positions.len());
     assert!(positions.iter().all(|at| ends.iter().all(|end| distance_m(*end, *at) >= 300.0)));
 
-    // The private drive is nobody's business, by whatever id.
+    // The private drive cannot be read by any id.
     assert_eq!(relay.status(&format!("/v1/drives/{}", drive.id)).await?, 404);
     replay::publish(&mut phone, drive.id, Visibility::Private).await?;
     phone.sync(PATIENCE).await?;
@@ -89,7 +89,7 @@ async fn a_device_that_was_not_let_in_is_sent_away() -> anyhow::Result<()> {
     let relay = Relay::start().await?;
     let mut owner = Phone::open(Setup::in_memory(&relay.url()))?;
     owner.sync(PATIENCE).await?;
-    // A grant for another device than the one that shows it, which says that it is for this one.
+    // A grant for another device than the one that presents it.
     let granted = owner.command(Command::GrantDevice { device: vec![7; 32].into() }, PATIENCE).await;
     let Some(CommandOutcome::Granted { grant }) = granted else { panic!("{granted:?}") };
     let setup = Setup::in_memory(&relay.url());
@@ -115,7 +115,7 @@ async fn a_phone_killed_in_the_middle_goes_on_with_everything_it_had_stored() ->
         phone.travel(fix.recorded_at);
         phone.feed(*fix);
     }
-    // Nothing is said to it at its end.
+    // The process ends without a shutdown.
     drop(phone);
 
     let mut phone = Phone::open(setup()?)?;

@@ -1,9 +1,9 @@
-//! How the databases answer the reads: the plan of every statement that the relay says for them, on a community that was
-//! loaded and looked at, beside snapshots of these plans. What costs as much as the page is found by an index; nothing reads
-//! through a table that grows.
+//! The query plans of all reads: the plan of every SQL statement that the relay executes for them, with a loaded
+//! community, compared with snapshots. Rule: whatever costs more than the page is found by an index, and no statement
+//! scans a table that grows.
 //!
-//! Set `TOURISMO_WRITE_PLANS` to anything to have `tests/plans/` written anew. Plans of Postgres are those of the version that
-//! the snapshot names: another one may well find other ways, and is only held to the rule.
+//! If `TOURISMO_WRITE_PLANS` is set, `tests/plans/` is written anew. Plans of Postgres are compared only on the version
+//! that the snapshot names; other versions may plan differently, and only have to keep the rule.
 
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Write};
@@ -25,14 +25,14 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 
 use super::support::{get_with, read_token, url};
 
-/// Small enough that the databases look at every row when they gather statistics: the same rows, the same plans.
+/// So small that the databases sample every row for their statistics: the same rows give the same plans.
 const COMMUNITY: Community = Community {
     seed: 1,
     size: Size { people: 8_000, follows: 24_000, drives: 10_000, meets: 500, reactions: 20_000 },
     until: Timestamp(1_790_000_000_000),
 };
 
-/// Of what the community has few or none: meets, what is not shown, tracks, who blocks whom, logbooks, co-organisers.
+/// More of what the community has few of or none: meets, hidden rows, tracks, blocks, logbooks, co-organisers.
 const MORE: [&str; 8] = [
     "INSERT INTO meet (account, doc, sequence, changed_at, sort_at, title, text, place, lon, lat, starts_at, time_zone, \
         visibility, is_cancelled, cell, wide_cell) \
@@ -51,17 +51,16 @@ const MORE: [&str; 8] = [
      FROM meet, (SELECT account FROM profile ORDER BY account LIMIT 2) one",
 ];
 
-/// Whoever asks lets nobody follow unasked: otherwise there is nobody to look for who waits.
+/// People who require approval let nobody follow without it: otherwise nobody would wait for approval.
 fn more() -> Vec<String> {
     let asks = format!("UPDATE profile SET by_approval = 1 WHERE handle = '{}'", COMMUNITY.person(FOLLOWS_500).handle);
     MORE.map(str::to_owned).into_iter().chain([asks]).collect()
 }
 
-/// What the statements themselves make, and may well read through. Everything else is a table that grows.
+/// Names in statements that are no tables; to scan them is allowed. Everything else is a table that grows.
 const MADE: [&str; 9] = ["CONSTANT", "place", "asked", "page", "newest", "bound", "merged", "uttered", "heard"];
 
-/// What the relay does by itself meanwhile: it looks for roads, for rows to derive and for documents to make small, which are
-/// no reads.
+/// Statements of the relay's background tasks, which are no reads: road batches, projection, compaction.
 const BESIDE: [&str; 8] = [
     "FROM road_trace",
     "FROM road_batch",
@@ -73,13 +72,13 @@ const BESIDE: [&str; 8] = [
     "FROM change",
 ];
 
-/// How many roads there are.
+/// The number of roads.
 const ROADS: usize = 20_000;
 
-/// The one read that sums over everything: once a minute at most, however many ask.
+/// The one read that aggregates over all rows. Its answer is cached for a minute.
 const COUNTS_EVERYTHING: &str = "stats";
 
-/// Every read, with all that changes how it is answered.
+/// Every read, with every parameter that changes its statements.
 fn reads(roads: &[Road]) -> Vec<String> {
     let me = COMMUNITY.person(FOLLOWS_500);
     let (popular, car) = (COMMUNITY.person(0), me.cars[0].0);
@@ -131,7 +130,7 @@ fn reads(roads: &[Road]) -> Vec<String> {
     reads
 }
 
-/// What the relay says to its database, or hears of it, since the last time that somebody asked.
+/// The relay's statements, and the database's messages, since the last call.
 #[derive(Clone, Debug, Default)]
 struct Overheard(Arc<Mutex<Vec<String>>>);
 
@@ -173,10 +172,10 @@ impl Visit for Heard {
     }
 }
 
-/// Makes every read of a relay on this database, and says what was overheard during each.
+/// Makes every read of a relay on this database, and returns the log during each.
 async fn overhear(database: Location, roads: &[Road]) -> anyhow::Result<Vec<(String, Vec<String>)>> {
     let overheard = Overheard::default();
-    // What happens on this thread, that is: the relay's tasks are on it, too.
+    // The relay's tasks run on this thread, too, so that a thread's subscriber receives their log.
     let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(overheard.clone()));
     let relay = serve(database).await?;
     let token = read_token(COMMUNITY.person(FOLLOWS_500).key, &url(relay.addr())).await?;
@@ -186,7 +185,7 @@ async fn overhear(database: Location, roads: &[Road]) -> anyhow::Result<Vec<(Str
         let mark = if path.contains('?') { '&' } else { '?' };
         let mut next = Some(format!("/v1/{path}"));
         let mut heard = Vec::new();
-        // A first page, and one behind it.
+        // A first page and the one after it.
         for _ in 0..2 {
             let Some(url) = next.take() else { break };
             let answer = get_with(relay.addr(), &url, &format!("Authorization: Bearer {token}\r\n")).await?;
@@ -216,7 +215,7 @@ async fn serve(database: Location) -> anyhow::Result<Running> {
     Ok(Server::start(config).await?)
 }
 
-/// Holds plans to the rule, and against their snapshot.
+/// Checks plans by the rule and compares them with their snapshot.
 fn check(name: &str, plans: &str, broken: &[String], is_comparable: impl Fn(&str) -> bool) -> anyhow::Result<()> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans").join(name);
     if std::env::var_os("TOURISMO_WRITE_PLANS").is_some() {
@@ -234,12 +233,12 @@ fn check(name: &str, plans: &str, broken: &[String], is_comparable: impl Fn(&str
     Ok(())
 }
 
-/// Whether a statement is to be shown: said for a read, and not shown before.
+/// Whether a statement is to be listed: executed for a read, and not listed before.
 fn is_new(seen: &mut BTreeSet<String>, statement: &str) -> bool {
     !BESIDE.iter().any(|other| statement.contains(other)) && seen.insert(statement.to_owned())
 }
 
-/// Whether a plan's name for what is read through may be that of a table, which grows.
+/// Whether a name in a plan may be that of a table, which grows.
 fn grows(name: &str) -> bool {
     let is_merged = name.starts_with("range_") || name.starts_with("look_");
     !name.starts_with('(') && !MADE.contains(&name) && !is_merged
@@ -263,7 +262,7 @@ async fn no_read_of_sqlite_goes_through_a_table_that_grows() -> anyhow::Result<(
     tables.execute("ANALYZE").await?;
     tables.close().await?;
     let said = overhear(file.into(), &roads).await?;
-    // A relay that nobody told to gather statistics has none.
+    // Without `ANALYZE`, a database has no statistics.
     for (name, begin) in [("sqlite-analyzed.txt", "PRAGMA query_only = ON"), ("sqlite.txt", "DELETE FROM sqlite_stat1")]
     {
         SqliteConnection::connect(&database).await?.execute(begin).await?;
@@ -299,7 +298,7 @@ async fn no_read_of_sqlite_goes_through_a_table_that_grows() -> anyhow::Result<(
 
 #[tokio::test]
 async fn no_read_of_postgres_goes_through_a_table_that_grows() -> anyhow::Result<()> {
-    // Its settings are not for others' tests.
+    // Its settings must not affect other tests.
     let cluster = Cluster::start()?;
     let database = cluster.lend()?;
     let url = database.url();
@@ -312,7 +311,7 @@ async fn no_read_of_postgres_goes_through_a_table_that_grows() -> anyhow::Result
     tables.execute("VACUUM ANALYZE").await?;
     let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&mut tables).await?;
     let version = format!("Postgres {}", version.split('.').next().unwrap_or_default());
-    // It tells with every statement how it went about it, parameters and all.
+    // Postgres logs the plan of every statement, with its parameters.
     for (setting, value) in [
         ("session_preload_libraries", "auto_explain"),
         ("auto_explain.log_min_duration", "0"),
@@ -336,7 +335,7 @@ async fn no_read_of_postgres_goes_through_a_table_that_grows() -> anyhow::Result
             }
             writeln!(plans, "{statement}")?;
             for (place, line) in lines.iter().enumerate().skip(begin) {
-                // Conditions name parameters' values, which are other ones each time.
+                // Conditions contain the values of parameters, which differ in each run.
                 let Some((node, _)) = line.split_once("  (cost=") else { continue };
                 let is_found = lines.get(place + 1).is_some_and(|next| next.trim_start().starts_with("Index Cond: "));
                 let is_index = node.contains("Index Scan") || node.contains("Index Only Scan");

@@ -1,4 +1,4 @@
-//! The real relay, and what is on its disk after a power cut at any moment.
+//! The real relay's disk after a power cut at any moment.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
@@ -11,19 +11,19 @@ use tourismo_tests::daemon::Start;
 use tourismo_tests::power_cut::{DataPart, Disk, Trace, TraceEvent, Unsynced, kill_traced, under_strace};
 use tourismo_tests::sim::SimRng;
 
-/// What a relay was traced doing.
+/// A trace of a relay's file operations.
 struct Traced {
-    /// Its database before.
+    /// The database before.
     base: Vec<u8>,
     trace: Trace,
     pushed: BTreeSet<ChangeHash>,
 }
 
-/// Has clients push so many changes, one push after another each, to a real relay that is killed in the end.
+/// Makes clients push so many changes, one after another each, to a real relay that is killed in the end.
 async fn traced(clients: u8, pushes: usize, bytes: usize, synchronous: &str) -> anyhow::Result<Traced> {
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("relay.sqlite");
-    // It begins with a database that is whole on the disk, and knows its clients.
+    // The trace begins with a database that is complete on disk and has the clients as members.
     let relay = Start::on(&data).start().await?;
     let devices: Vec<Device> = (1..=clients).map(|seed| Device::founder([seed; 32])).collect();
     for device in &devices {
@@ -66,8 +66,8 @@ async fn traced(clients: u8, pushes: usize, bytes: usize, synchronous: &str) -> 
 
 #[tokio::test]
 async fn p2_every_commit_syncs_the_disk_once_and_commits_of_many_clients_share_it() -> anyhow::Result<()> {
-    // The write-ahead log is synced once more when it is begun, which it may be again behind a checkpoint that moved all of it.
-    // Checkpoints sync the log, too, as often as there is time for them: beside whoever commits.
+    // SQLite syncs the write-ahead log once more when it begins it again, which may happen after each complete
+    // checkpoint. Checkpoints also sync the log, whenever the background task has time, beside the commits.
     let check = |trace: &Trace| {
         let (commits, syncs) = (trace.commits(), trace.log_syncs_of_writers() - trace.log_headers());
         let most = 1 + trace.database_syncs();
@@ -89,7 +89,7 @@ async fn p2_what_was_acknowledged_survives_a_power_cut_at_any_moment_and_without
 -> anyhow::Result<()> {
     let seed = u64::from(getrandom::u32()?);
     let mut rng = SimRng::new(seed);
-    // Large enough for checkpoints, which empty the write-ahead log and begin it again.
+    // Large enough for checkpoints, which reset the write-ahead log.
     for (synchronous, holds) in [("full", true), ("normal", false)] {
         let Traced { base, trace, pushed } = traced(2, 90, 8_000, synchronous).await?;
         let disk = Disk::new(&base, &trace);
@@ -99,7 +99,7 @@ async fn p2_what_was_acknowledged_survives_a_power_cut_at_any_moment_and_without
         assert!(trace.events().iter().any(is_checkpoint), "{synchronous}: too little was written for a checkpoint");
         let (mut lost, mut cuts) = (0, 0);
         for round in 0..60 {
-            // The worst moment is right behind an acknowledgement; the others are not to be forgotten.
+            // The worst moment is directly after an acknowledgement; the others are tested, too.
             let before = match round % 2 {
                 0 => rng.pick(&acknowledgements),
                 _ => rng.between(0, trace.events().len() as u64) as usize,

@@ -1,4 +1,4 @@
-//! What a phone shows of the way between itself and the relay: always what is so, through cuts and refusals.
+//! The sync progress that a phone shows is correct at every step, through interrupted connections and refusals.
 
 use tourismo_core::id::DocId;
 use tourismo_core::replica::io::{Command, CommandOutcome};
@@ -6,8 +6,8 @@ use tourismo_core::replica::views::{DriveSync, LinkStatus, StatusView};
 use tourismo_tests::sim::{CONVERGENCE_MS, Network};
 use tourismo_tests::synthetic::{self, Kind, Options};
 
-/// What a phone shows of one drive that waits: changes and bytes not acknowledged, those on their way, and the changes
-/// that are acknowledged.
+/// A phone's progress for one pending drive: changes and bytes that are not acknowledged, those in flight, and the
+/// acknowledged changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Waiting {
     changes: u32,
@@ -52,7 +52,7 @@ fn sync(sim: &Network, phone: usize) -> DriveSync {
     sim.replica(phone).drives()[0].sync
 }
 
-/// A phone on a slow network; after every step, its one drive and its totals say the same.
+/// A phone on a slow network. After every step, the numbers of its one drive equal the totals.
 fn on_a_slow_network() -> Network {
     let mut sim = Network::new(21);
     sim.add_phone();
@@ -124,7 +124,7 @@ fn a_track_that_is_fetched_says_how_much_is_still_to_come() {
     sim.set_network(true);
     assert!(sim.run_until(CONVERGENCE_MS, |sim| sim.is_settled(0).is_ok()));
     let second = sim.add_device(0);
-    // The row is folded when its note is on the disk, a moment after the entries are.
+    // The row is projected when its note is on disk, a moment after the entries.
     let is_shown = |sim: &Network| !sim.replica(second).drives().is_empty() && sim.is_settled(second).is_ok();
     assert!(sim.run_until(CONVERGENCE_MS, is_shown));
     assert_eq!(sync(&sim, second), DriveSync::OnRelay { track_here: false });

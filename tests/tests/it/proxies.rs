@@ -1,5 +1,5 @@
-//! The relay behind the real nginx and the real Caddy, configured as README.md says, over TLS: pages, sync, event streams,
-//! links.
+//! The relay behind the real nginx and the real Caddy, with the configurations of README.md and TLS: pages, sync, event
+//! streams, links.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,27 +18,27 @@ use tourismo_tests::daemon::{Daemon, Start};
 
 const README: &str = include_str!("../../../README.md");
 
-/// Long enough for any machine: whoever waits so long waits in vain.
+/// A wait that is too long for any machine, so that its end is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A proxy that README.md configures.
+/// A proxy with a configuration in README.md.
 #[derive(Clone, Copy, Debug)]
 enum Proxy {
     Nginx,
     Caddy,
 }
 
-/// A relay behind a proxy, and where clients reach it.
+/// A relay behind a proxy, and its address for clients.
 struct Proxied {
     relay: Daemon,
     _proxy: Child,
-    /// Speaks TLS with the proxy for clients that do not, so that they dial `https://` and this address.
+    /// Adds TLS for clients without it, so that they can dial `https://` and this address.
     front: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Proxied {
-    /// A relay whose `--public-url` is the given one, or where clients reach it.
+    /// Starts a relay whose `--public-url` is the given one, or else its address for clients.
     async fn start(proxy: Proxy, public_url: Option<&str>) -> anyhow::Result<Proxied> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let front = listener.local_addr()?;
@@ -60,7 +60,7 @@ impl Proxied {
         Ok(Proxied { relay, _proxy: running, front, _folder: folder })
     }
 
-    /// Asks for something and returns what comes until the connection is closed or `until` has come.
+    /// Sends a request and returns the answer up to the end of the connection or to the text `until`.
     async fn ask(&self, path: &str, headers: &str, until: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(self.front).await?;
         let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n{headers}\r\n", self.front);
@@ -90,7 +90,7 @@ impl Proxied {
 }
 
 impl Proxy {
-    /// README.md's configuration, with the addresses and files of this test in the place of those that it names.
+    /// README.md's configuration, with its addresses and files replaced by those of this test.
     fn command(self, folder: &Path, relay: SocketAddr, listen: SocketAddr) -> anyhow::Result<Command> {
         let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
         let made = std::process::Command::new("openssl")
@@ -121,7 +121,7 @@ impl Proxy {
                     site.0
                 );
                 std::fs::write(&file, around)?;
-                // Debian keeps it out of the path of those who are not root.
+                // On Debian, nginx is not in the `PATH` of unprivileged users.
                 let mut places = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].map(PathBuf::from).into_iter();
                 let mut command = Command::new(places.find(|path| path.exists()).unwrap_or_else(|| "nginx".into()));
                 command.arg("-c").arg(&file).arg("-p").arg(folder);
@@ -142,7 +142,7 @@ impl Proxy {
     }
 }
 
-/// A block of README.md.
+/// A code block of README.md.
 struct Block(String);
 
 fn block(language: &str) -> anyhow::Result<Block> {
@@ -161,7 +161,7 @@ async fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?)
 }
 
-/// Accepts clients that speak no TLS, and passes on what they say to an address that speaks nothing else.
+/// Accepts connections without TLS, and forwards them over TLS to an address.
 fn tls_front(listener: TcpListener, to: SocketAddr) {
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
@@ -172,7 +172,7 @@ fn tls_front(listener: TcpListener, to: SocketAddr) {
             tokio::spawn(async move {
                 let (Some(input), Some(output)) = (tls.stdin.take(), tls.stdout.take()) else { return };
                 let _ = tokio::io::copy_bidirectional(&mut client, &mut tokio::io::join(output, input)).await;
-                // Dropped, the process would end.
+                // If it were dropped, the process would end.
                 drop(tls);
             });
         }

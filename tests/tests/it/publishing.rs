@@ -1,4 +1,4 @@
-//! Publishing is an act: what leaves the phone, what never does, and who can take it back.
+//! Publishing: what leaves the phone, what never does, and how a publication is undone.
 
 use tourismo_core::docs::published::{self, PublishedFields};
 use tourismo_core::docs::{self, CarFields, MeetFields, Visibility, automerge_doc};
@@ -29,7 +29,7 @@ fn settle(sim: &mut Network) {
     assert!(sim.run_until(CONVERGENCE_MS, all));
 }
 
-/// A world with so many devices of one account, and a drive of six minutes on a motorway on the first.
+/// A simulation with so many devices of one account; the first has recorded six minutes on a motorway.
 fn after_a_drive(devices: usize) -> (Network, DocId) {
     let mut sim = Network::new(21);
     sim.add_phone();
@@ -50,7 +50,7 @@ fn publish(drive: DocId, visibility: Visibility) -> Command {
     Command::PublishDrive { drive, visibility }
 }
 
-/// The published copies that the relay has.
+/// The published copies on the relay.
 fn copies(sim: &Network) -> Vec<PublishedFields> {
     let documents = sim.relay().documents(&sim.account(0));
     let copies = documents.into_values().filter(|(kind, _)| *kind == DocKind::Published);
@@ -97,7 +97,7 @@ fn a_drive_and_its_copy_say_what_the_clocks_showed_where_it_began() {
         sim.drive_along(0, synthetic::drive(5, options));
         let drive = done(&mut sim, 0, Command::StartDrive { car: None }).unwrap();
         sim.run_for(360_000);
-        // The car drives into another zone: the drive is that of where it began.
+        // The car drives into another time zone: the drive keeps the offset of its start.
         sim.set_utc_offset(0, 60);
         done(&mut sim, 0, Command::FinishDrive);
         done(&mut sim, 0, publish(drive, Visibility::Public));
@@ -189,7 +189,8 @@ fn a_copy_is_as_visible_as_its_drive_says_however_edits_crossed() {
         done(&mut sim, 0, publish(drive, Visibility::Link));
         settle(&mut sim);
         sim.set_network(false);
-        // The more a device edits a document, the later its edits count: drive and copy may come out differently.
+        // Automerge decides between concurrent edits by their operation numbers. Several titles make drive and copy end
+        // differently.
         for title in ["a", "b", "c"] {
             let edit = Command::EditDrive { drive, title: Some(title.to_owned()), notes: None, car: None };
             done(&mut sim, first, edit);
@@ -208,14 +209,14 @@ fn a_copy_is_as_visible_as_its_drive_says_however_edits_crossed() {
     }
 }
 
-/// The published copy on the relay: its id.
+/// The id of the published copy on the relay.
 fn copy_id(sim: &Network) -> DocId {
     let documents = sim.relay().documents(&sim.account(0));
     *documents.iter().find(|(_, (kind, _))| *kind == DocKind::Published).unwrap().0
 }
 
-/// After a drive was changed, a backup of the relay has this change of the drive or of its copy, not that of the other; and
-/// the phone is put back to the time before, so that nobody knows of both.
+/// Changes a drive, then restores a backup of the relay that has this change of the drive or of its copy but not both,
+/// and restores the phone to before the change.
 fn check_half(loses_copy: bool, change: Command, expected: Visibility) {
     let (mut sim, drive) = after_a_drive(1);
     let visibility = if expected == Visibility::Private { Visibility::Public } else { Visibility::Link };
@@ -247,7 +248,7 @@ fn a_drive_that_was_withdrawn_is_hidden_though_a_restored_relay_and_a_phone_that
     check_half(true, edit, Visibility::Link);
 }
 
-/// What copies show on the relay, with ids.
+/// The visibilities of the copies on the relay, with their ids.
 fn shown(sim: &Network) -> Vec<(DocId, Visibility)> {
     let documents = sim.relay().documents(&sim.account(0));
     let copies = documents.into_iter().filter(|(_, (kind, _))| *kind == DocKind::Published);
@@ -258,8 +259,8 @@ fn shown(sim: &Network) -> Vec<(DocId, Visibility)> {
         .collect()
 }
 
-/// After a drive was published or its link was renewed, a backup of the relay lacks the last changes of what `lost` says, given
-/// the drive and its copies before and after; and the phone is put back to the time before.
+/// Publishes a drive or renews its link, then restores a backup of the relay that lacks the last change of each
+/// document in `lost`, a function of the drive and its copies before and after; and restores the phone to before.
 fn check_unnamed(is_renewed: bool, lost: impl Fn(DocId, DocId, DocId) -> Vec<DocId>) {
     let (mut sim, drive) = after_a_drive(1);
     if is_renewed {
@@ -332,25 +333,25 @@ fn a_drive_that_is_deleted_while_another_device_publishes_it_stays_hidden() {
 #[test]
 fn a_track_of_which_a_part_is_still_on_another_device_is_not_published() {
     let (mut sim, drive) = after_a_drive(2);
-    // The relay has the end of the drive, and not yet the last block of its track.
+    // The relay has the end of the drive, and the last block of its track is missing.
     let documents = sim.relay().documents(&sim.account(0));
     let (track, _) = documents.iter().find(|(_, (kind, _))| *kind == DocKind::Track).unwrap();
     let track = *track;
     sim.kill(0);
     sim.forget_last_change(&track);
-    // The crash is noticed within a second.
+    // The crash is detected within a second.
     sim.run_for(2_000);
     assert!(sim.run_until(CONVERGENCE_MS, |sim| sim.is_settled(1).is_ok()));
     let stats = |sim: &Network| sim.replica(1).drives()[0].stats;
     let before = stats(&sim);
-    // Who looks at the drive gets what there is of its track, and says nothing less of it than was driven.
+    // An opened drive shows what there is of its track, and keeps the full figures.
     done(&mut sim, 1, Command::OpenDrive { drive });
     done(&mut sim, 1, Command::EditDrive { drive, title: Some("Home".to_owned()), notes: None, car: None });
     sim.run_for(10_000);
     assert_eq!(stats(&sim), before);
     let outcome = sim.perform(1, publish(drive, Visibility::Public));
     assert_eq!(outcome, CommandOutcome::Refused { code: CommandError::TrackNotHere });
-    // When the first device is back, it brings the rest.
+    // The first device brings the rest when it connects.
     sim.start(0).unwrap();
     settle(&mut sim);
     done(&mut sim, 1, publish(drive, Visibility::Public));
@@ -373,7 +374,7 @@ fn the_relay_folds_the_row_that_everybody_sees_from_the_shown_part_alone() {
     assert!(!row.line.is_empty() && row.bbox[0] <= row.bbox[2]);
 }
 
-/// Both devices renew the link with no network: they mean the same new copy, and no earlier link shows anything.
+/// Both devices renew the link without a network. Both compute the same new copy, and no earlier link shows anything.
 #[test]
 fn b2_a_link_that_two_devices_renew_with_no_signal_is_one_new_link_and_the_old_one_shows_nothing() {
     let (mut sim, drive) = after_a_drive(2);
@@ -406,7 +407,7 @@ fn b2_a_link_that_two_devices_renew_with_no_signal_is_one_new_link_and_the_old_o
     assert_eq!(sim.replica(0).drives()[0].visibility, Visibility::Link);
 }
 
-/// Both devices renew a meet's link with no network, and one of them changes the meet besides: nothing of that is lost.
+/// Both devices renew a meet's link without a network, and one of them also changes the meet: no change is lost.
 #[test]
 fn b4_a_meet_s_link_that_two_devices_renew_with_no_signal_is_one_new_link_and_the_old_one_is_gone() {
     let mut sim = Network::new(22);
@@ -422,12 +423,12 @@ fn b4_a_meet_s_link_that_two_devices_renew_with_no_signal_is_one_new_link_and_th
     done(&mut sim, 0, Command::GrantOrganiser { meet: old, account: organiser, may: true });
     settle(&mut sim);
     sim.set_network(false);
-    // A co-organiser moved it, as the first device has heard from the relay.
+    // A co-organiser moved it, and the first device has read this from the relay.
     let moved = MeetFields { place: "The upper car park".to_owned(), ..sunday.clone() };
     let renew = |meet, fields: &MeetFields| Command::RenewMeetLink { meet, fields: fields.clone(), seen_at: None };
     let link = done(&mut sim, 0, renew(old, &moved)).unwrap();
     assert_eq!(done(&mut sim, 1, renew(old, &sunday)), Some(link));
-    // A screen may still have the old one.
+    // The app may still show the old link.
     assert_eq!(done(&mut sim, 1, put(Some(old), &MeetFields { capacity: Some(12), ..sunday })), Some(link));
     sim.set_network(true);
     settle(&mut sim);

@@ -1,4 +1,5 @@
-//! A relay that has no more room for an account: the phone keeps what is refused, says so, and brings it when there is.
+//! A relay with a reached account limit: the phone keeps the refused changes, shows that, and sends them when there is
+//! room.
 
 use std::path::Path;
 
@@ -35,7 +36,8 @@ async fn p8_a_phone_keeps_what_the_relay_has_no_room_for_and_brings_it_when_ther
     for nickname in ["Rosi", "Karl", "Emma"] {
         put_car(&mut phone, nickname).await?;
     }
-    // Documents are offered in the order of their ids. A change behind one that is refused is refused for the same reason.
+    // Documents are pushed in the order of their ids. A change that depends on a refused one is refused with the same
+    // code.
     let cars = phone.replica().cars();
     let last = cars.iter().max_by_key(|car| car.id).expect("there are three");
     let (car, fields) = (Some(last.id), CarFields { year: Some(1991), ..last.fields.clone() });

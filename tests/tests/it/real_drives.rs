@@ -1,4 +1,4 @@
-//! The recorder over drives that people drove, where the folder with them stands beside the repository.
+//! The recorder with drives of real people, if their folder exists beside the repository.
 
 #![expect(clippy::print_stdout, reason = "says what was found, and whether there was anything to check")]
 
@@ -17,7 +17,7 @@ use tourismo_core::track::parts::{RecentIntervals, parts};
 use tourismo_core::track::{Refusal, Stretch};
 use tourismo_tests::{gpx_file, synthetic};
 
-/// The tracks and their names, sorted; none if the folder is not there, which the output says.
+/// The tracks and their names, sorted; none without the folder, which is printed.
 fn real_drives() -> Vec<(String, Vec<Fix>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/tracks");
     let Ok(sources) = fs::read_dir(&folder) else {
@@ -95,7 +95,7 @@ fn way_m(pair: &[Fix]) -> f64 {
     distance_m(Position::from(&pair[0]), Position::from(&pair[1]))
 }
 
-/// The sum over all steps that are no gaps, metres.
+/// The sum over all steps that are no gaps, in metres.
 fn bare_way_m(fixes: &[Fix]) -> f64 {
     let mut rhythm = RecentIntervals::default();
     let is_step = |pair: &&[Fix]| !rhythm.is_gap(&pair[0], &pair[1], way_m(pair));
@@ -121,13 +121,13 @@ fn real_drives_are_recorded_without_loss_and_with_plausible_sums() {
         );
         let kept = stretch.fixes.len() + stretch.refused.len() + stretch.invalid_count as usize;
         assert_eq!(kept, fixes.len(), "{name}: every fix is accepted or refused");
-        // A file of three places, a second and half a kilometre apart, has one that nobody believes.
+        // A file of three places, a second and half a kilometre apart, contains an impossible one.
         assert!(
             stretch.refused.len().saturating_sub(1) * 20 <= fixes.len(),
             "{name}: {refusals:?} of real fixes are refused"
         );
         assert!(stretch.fixes.windows(2).all(|pair| pair[0].fixed_at < pair[1].fixed_at), "{name}");
-        // Standing still only takes away; figures are rounded to a metre.
+        // Standing still only shortens the distance; figures are rounded to a metre.
         let bare_m = bare_way_m(&stretch.fixes);
         assert!(stats.distance_m <= bare_m + 1.0, "{name}: {} of {bare_m} m", stats.distance_m);
         if stats.moving_ms * 10 > stats.duration_ms * 9 {

@@ -1,4 +1,4 @@
-//! A phone records: from the first fix to the finished drive, through pauses, kills and disks that refuse.
+//! Recording: from the first fix to the finished drive, through pauses, kills and disks that refuse writes.
 
 use tourismo_core::docs::{self, Visibility, automerge_doc};
 use tourismo_core::fix::Fix;
@@ -20,7 +20,7 @@ use tourismo_tests::replay;
 use tourismo_tests::sim::Network;
 use tourismo_tests::synthetic::{self, Device, Kind, Options};
 
-/// A world with one phone on a motorway, without any network unless a test gives it one.
+/// A simulation with one phone on a motorway, without a network unless a test adds one.
 fn on_the_road() -> Network {
     let mut sim = Network::new(7);
     let phone = sim.add_phone();
@@ -77,7 +77,7 @@ fn fixes(stretches: &[Stretch]) -> usize {
     stretches.iter().map(|stretch| stretch.fixes.len()).sum()
 }
 
-/// Kills the app and starts it again, and waits until what was left behind is read.
+/// Kills the app, starts it again, and waits until the interrupted drive is read.
 fn restart(sim: &mut Network) {
     sim.kill(0);
     sim.start(0).unwrap();
@@ -116,7 +116,7 @@ fn a_drive_is_recorded_paused_resumed_and_finished() {
     assert_eq!(sim.phone(0).disk().count(Space::Journal), 0);
 }
 
-/// A world with one phone that has driven over a pass.
+/// A simulation with one phone that has driven over a pass.
 fn over_a_pass() -> Network {
     let mut sim = Network::new(7);
     let phone = sim.add_phone();
@@ -140,7 +140,7 @@ fn a_finished_drive_says_in_the_list_how_good_its_road_is() {
     let [west, south, east, north] = only_drive(&sim).bounds.expect("it was somewhere");
     let within = |fix: &Fix| (west..=east).contains(&fix.lon_deg) && (south..=north).contains(&fix.lat_deg);
     assert!(parts.iter().flat_map(|part| &part.fixes).all(within));
-    // From the row alone: no document is in memory when the app starts.
+    // From the summary row: no document is in memory when the app starts.
     sim.kill(0);
     sim.start(0).unwrap();
     assert_eq!(only_drive(&sim).road, Some(road));
@@ -154,7 +154,7 @@ fn an_app_that_dies_after_every_start_beside_a_failing_disk_keeps_what_it_record
     for _ in 0..5 {
         sim.kill(0);
         sim.start(0).unwrap();
-        // Whatever is noted of what is being read comes to the disk, and is not struck out.
+        // Each note for a document that is being read is written to the disk, and not deleted.
         sim.run_until(200, |sim| notes(sim) > noted);
         sim.faults.store_fails = (StorageFailure::Aborted, 1);
         sim.run_for(500);
@@ -249,7 +249,7 @@ fn a_killed_app_loses_nothing_when_it_is_killed_again_while_it_recovers() {
     assert!(before - recording(&sim).stats.fixes <= 1);
 }
 
-/// How many fixes a phone that measures seldom has taken in when it packs a block, for each block that it packs.
+/// The number of fixes that a phone with a long interval has received at each encoding of a block.
 async fn packed_after(interval_s: u32) -> anyhow::Result<Vec<usize>> {
     let start = Timestamp(1_717_232_400_000);
     let drive =
@@ -332,7 +332,7 @@ fn a_drive_is_opened_while_the_disk_refuses() {
     done(&mut sim, Command::CloseDrive);
 }
 
-/// A fix that jumps two kilometres aside, if `aside`, and is so accurate.
+/// A fix with this accuracy, two kilometres aside if `aside`.
 fn fix(sim: &Network, seconds: u32, aside: bool, accuracy_m: f64) -> Fix {
     let wall = sim.now(0).wall;
     let lat_deg = 10.0 + f64::from(seconds) * 1e-4 + if aside { 0.02 } else { 0.0 };
@@ -356,7 +356,7 @@ fn a_fix_that_is_held_back_survives_a_block_and_a_kill_with_a_refused_one_behind
     start(&mut sim);
     for second in 0..60 {
         sim.run_for(1_000);
-        // The 59th jumps, so that the recorder waits for the next; that one is too inaccurate to tell.
+        // The 59th fix jumps, so that the recorder waits for the next; that one is too inaccurate to decide.
         let measured = fix(&sim, second, second == 58, if second == 59 { 900.0 } else { 5.0 });
         sim.measure(0, measured);
     }
@@ -461,7 +461,8 @@ fn a_recording_says_also_of_positions_that_wait_for_later_ones_that_nothing_is_r
     let mut sim = on_the_road();
     sim.drive_along(0, Vec::new());
     start(&mut sim);
-    // Elsewhere from the third on, and moving as no car does: whether that is believed, later ones tell.
+    // From the third fix on the place is elsewhere, with an impossible speed; later fixes decide whether it is
+    // accepted.
     for (second, place, expected) in [(0, 0, None), (1, 1, None), (2, 102, None), (3, 122, Some(Refusal::Outlier))] {
         sim.run_for(1_000);
         let measured = fix(&sim, place, false, 5.0);
@@ -496,7 +497,7 @@ fn refused_positions_are_listed_taken_back_and_refused_again() {
         let measured = fix(&sim, second, false, if second % 3 == 1 { 90.0 } else { 5.0 });
         sim.measure(0, measured);
     }
-    // While it is being recorded: the last minute is packed first.
+    // During the recording: the last minute is encoded first.
     done(&mut sim, Command::OpenDrive { drive });
     assert_eq!(recording(&sim).stats.refused, 30);
     let ids: Vec<String> = refused(&sim).iter().map(|refused| refused.id.clone()).collect();
@@ -567,7 +568,7 @@ fn a_drive_goes_on_when_the_clock_of_the_sensor_is_set_also_after_a_kill() {
         let before = recording(&sim).stats;
         assert!(before.refused <= 1 && before.gaps == 0 && before.fixes >= 58, "{by_ms}: {before:?}");
         restart(&mut sim);
-        // The journal keeps times that are settled: no clock is asked again.
+        // The journal contains corrected times: no clock is read again.
         let after = recording(&sim).stats;
         assert!(before.fixes - after.fixes <= 1 && after.refused == before.refused, "{by_ms}: {after:?}");
         done(&mut sim, Command::ResumeDrive);

@@ -1,4 +1,4 @@
-//! What a phone refuses to do, and why: every reason can be reached, and a refused command changes nothing.
+//! The refusals of commands by a phone: every code is reached, and a refused command changes nothing.
 
 use serde_bytes::ByteBuf;
 use tourismo_core::docs::social::Relation;
@@ -9,7 +9,7 @@ use tourismo_core::replica::views::TrackView;
 use tourismo_tests::sim::{CONVERGENCE_MS, Network};
 use tourismo_tests::synthetic::{self, Kind, Options};
 
-/// A world with one phone that has one finished drive of two minutes, without a network.
+/// A simulation with one phone and one finished drive of two minutes, without a network.
 fn after_a_drive() -> (Network, DocId) {
     let mut sim = Network::new(31);
     sim.add_phone();
@@ -152,8 +152,8 @@ fn a_track_that_cannot_be_read_is_said_to_be_so() {
     check(&mut sim, code, [publish(drive)]);
 }
 
-/// A relay of an earlier version gave an id to whoever wrote to it first, and refused its owner. Once it is updated, phones
-/// offer those changes by themselves.
+/// A relay of an earlier version gave an id to the first account that wrote to it, and refused the owner. After an
+/// update of the relay, phones push these changes again by themselves.
 #[test]
 fn p7_what_was_refused_because_a_stranger_had_the_id_is_offered_again_once_the_relay_is_updated() {
     let mut sim = Network::new(31);

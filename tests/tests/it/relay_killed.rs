@@ -1,4 +1,5 @@
-//! The real server, killed while a phone pushes: what it acknowledged is on its disk, and in the end both agree.
+//! The real server, killed while a phone pushes: what it acknowledged is on disk, and in the end both have the same
+//! changes.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use tourismo_tests::synthetic::Kind;
 
 use super::support::{PATIENCE, forgetful, go_online, made_drive, offline, url};
 
-/// The server as a process of its own, at one address for all its lives.
+/// The server as a process of its own, with the same address after each restart.
 struct Relay {
     data: PathBuf,
     start: Start,
@@ -28,13 +29,13 @@ impl Relay {
         Ok(Relay { data, daemon: start.start().await?, start })
     }
 
-    /// Kills it with SIGKILL, and starts it again where it was.
+    /// Kills it with SIGKILL and starts it again at the same address.
     async fn kill_and_restart(self) -> anyhow::Result<Relay> {
         self.daemon.kill().await?;
         Ok(Relay { daemon: self.start.start().await?, ..self })
     }
 
-    /// How many changes are on its disk.
+    /// The number of changes on its disk.
     async fn changes(&self) -> anyhow::Result<u32> {
         let url = format!("sqlite:{}?mode=ro", self.data.display());
         let mut database = SqliteConnection::connect(&url).await?;
@@ -116,10 +117,10 @@ async fn a_drive_recorded_while_the_relay_dies_again_and_again_arrives_whole() -
             phone.travel(fix.recorded_at);
             phone.feed(*fix);
         }
-        // What was just packed is perhaps on its way, perhaps there already.
+        // The latest change may be in flight or acknowledged.
         tokio::task::yield_now().await;
         relay = relay.kill_and_restart().await?;
-        // The phone waits before it connects again; with a clock that runs faster it waits less.
+        // The phone waits before it connects again; a faster clock shortens the wait.
         phone.clock().set_rate(20.0);
         phone.sync(PATIENCE).await?;
         phone.clock().set_rate(0.0);

@@ -1,4 +1,4 @@
-//! The replay tool as people call it.
+//! The command `tourismo-replay` as users run it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use tourismo_tests::synthetic::Kind;
 
 use super::support::{Relay, made_drive};
 
-/// Calls the tool; its exit code, and what it says.
+/// Runs the tool; returns its exit code and its output.
 async fn replay(relay: &str, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tourismo-replay"));
     let output = command.args(["--relay", relay]).args(arguments).output().await?;
@@ -102,7 +102,7 @@ async fn what_goes_wrong_is_said_and_ends_with_1() -> anyhow::Result<()> {
     nowhere.iter_mut().for_each(|fix| (fix.lat_deg, fix.lon_deg) = (0.0, 0.0));
     let nowhere = gpx(folder.path(), "nowhere.gpx", &nowhere)?;
     let empty = gpx(folder.path(), "empty.gpx", &[])?;
-    // A receiver that never got a date: one time for all fixes.
+    // A receiver without a date: all fixes have the same time.
     let mut stopped = made_drive(1, 2, Kind::Motorway);
     let time = stopped[0].fixed_at;
     stopped.iter_mut().for_each(|fix| fix.fixed_at = time);

@@ -1,4 +1,4 @@
-//! The real relay restored from an old backup: what it lost comes back from the phones that live.
+//! The real relay, restored from an old backup: the surviving phones bring back what it lost.
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
@@ -19,7 +19,7 @@ use tourismo_tests::synthetic::Kind;
 
 use super::support::{PATIENCE, forgetful, go_online, made_drive, offline, url};
 
-/// A relay at one address for all its lives, and one backup of it.
+/// A relay with the same address after each restart, and one backup of it.
 struct Relay {
     folder: TempDir,
     data: PathBuf,
@@ -54,7 +54,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Kills it, restores the backup, and starts it again. Returns where the other database is kept.
+    /// Kills it, restores the backup, and starts it again. Returns the folder of the replaced database.
     async fn restore(&mut self) -> anyhow::Result<PathBuf> {
         if let Some(daemon) = self.daemon.take() {
             daemon.kill().await?;
@@ -64,7 +64,7 @@ impl Relay {
         Ok(restored.kept.expect("there was a database"))
     }
 
-    /// Kills it, puts the backup in the place of its database as a snapshot of the machine would, and starts it again.
+    /// Kills it, replaces its database with the backup as a machine snapshot would, and starts it again.
     async fn put_back(&mut self) -> anyhow::Result<()> {
         if let Some(daemon) = self.daemon.take() {
             daemon.kill().await?;
@@ -80,7 +80,7 @@ impl Relay {
         Ok(())
     }
 
-    /// Stops it and has its binary check the database.
+    /// Stops it and checks the database with its binary.
     async fn stop_and_check(mut self) -> anyhow::Result<()> {
         if let Some(daemon) = self.daemon.take() {
             daemon.stop().await?;
@@ -89,7 +89,7 @@ impl Relay {
     }
 }
 
-/// The names of all changes in a database.
+/// The hashes of all changes in a database.
 async fn names(database: &Path) -> anyhow::Result<BTreeSet<Vec<u8>>> {
     let mut connection = SqliteConnection::connect(&format!("sqlite://{}", database.display())).await?;
     let names: Vec<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM change").fetch_all(&mut connection).await?;
@@ -122,7 +122,7 @@ fn titles(replica: &Replica) -> BTreeSet<String> {
     replica.drives().into_iter().map(|drive| drive.title).collect()
 }
 
-/// Another phone of the same account, let in by this one. No relay hears of it.
+/// Another phone of the same account, with a grant from this one, without a network.
 async fn link(phone: &mut Phone, relay: SocketAddr) -> anyhow::Result<Phone> {
     let setup = offline(&url(relay));
     let device = setup.key.verifying_key().to_bytes().to_vec().into();
@@ -131,7 +131,7 @@ async fn link(phone: &mut Phone, relay: SocketAddr) -> anyhow::Result<Phone> {
     Ok(Phone::open(Setup { grant: Some(grant.into_vec()), ..setup })?)
 }
 
-/// Gives phones a network until the relay has everything of each, and then once more what the others brought.
+/// Gives phones a network until the relay has everything of each, and then once more for the others' changes.
 async fn meet(phones: &mut [&mut Phone]) -> anyhow::Result<()> {
     for _ in 0..2 {
         for phone in phones.iter_mut() {
@@ -167,7 +167,7 @@ async fn c1_everything_that_a_restored_relay_lost_comes_back_from_the_phones() -
 
     let before = relay.restore().await?;
     assert!(names(relay.data()).await?.len() + 14 < names(&before).await?.len());
-    // The phone comes back by itself, with nothing to send as far as it knows.
+    // The phone reconnects by itself, with nothing to send by its own state.
     meet(&mut [&mut phone]).await?;
     assert!(names(relay.data()).await?.is_superset(&names(&before).await?));
 
@@ -191,7 +191,7 @@ async fn an_account_written_on_both_sides_of_a_restore_ends_in_the_union() -> an
     meet(&mut [&mut second]).await?;
     relay.back_up().await?;
 
-    // The first phone speaks with the relay as it was, the second with the relay as the backup has it.
+    // The first phone syncs with the relay before the restore, the second after it.
     rename(&mut first, drive, "Slowly over the pass").await?;
     car(&mut first, "before").await?;
     meet(&mut [&mut first]).await?;
@@ -231,7 +231,7 @@ async fn h5_an_account_founded_since_the_backup_comes_back_from_a_phone_that_the
 
     let before = relay.restore().await?;
     assert!(names(relay.data()).await?.is_empty());
-    // The founder's phone never comes back.
+    // The founder's phone never connects again.
     drop(founder);
     meet(&mut [&mut second]).await?;
     assert_eq!(names(relay.data()).await?, names(&before).await?);
@@ -254,7 +254,7 @@ async fn p10_changes_of_a_phone_linked_since_the_backup_come_back_from_another_a
     meet(&mut [&mut first]).await?;
 
     let before = relay.restore().await?;
-    // The second phone lies in a lake. The relay does not know it, until the first one vouches for it.
+    // The second phone is lost. The relay has no record of it, until the first one vouches for it.
     drop(second);
     go_online(&mut first);
     let is_settled =
@@ -280,7 +280,8 @@ async fn c6_a_database_that_was_put_back_without_a_restore_gets_everything_again
     }
     meet(&mut [&mut first]).await?;
 
-    // The second phone never knew those changes, and brings so many that the log is longer than the first one knew it.
+    // The second phone does not have those changes, and pushes so many that the log is longer than the first one's
+    // cursor.
     relay.put_back().await?;
     for number in 0..9 {
         rename(&mut second, drive, &format!("And back {number}")).await?;
@@ -295,7 +296,7 @@ async fn c6_a_database_that_was_put_back_without_a_restore_gets_everything_again
         assert_eq!(titles(phone.replica()), titles(first.replica()));
     }
 
-    // This time the log is shorter than both know it.
+    // This time the log is shorter than both cursors.
     relay.put_back().await?;
     meet(&mut [&mut first, &mut second]).await?;
     let mut other = link(&mut first, relay.address()).await?;

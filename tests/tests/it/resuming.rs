@@ -1,4 +1,4 @@
-//! A drive that a killed app left behind goes on by itself if that was a moment ago, and that can be undone.
+//! A drive that a killed app left open continues by itself if that was a moment ago, and this can be undone.
 
 use tourismo_core::fix::Fix;
 use tourismo_core::replica::io::{Command, CommandError, CommandOutcome, Space};
@@ -9,7 +9,7 @@ use tourismo_tests::synthetic::{self, Kind, Options};
 
 const MINUTE_MS: u64 = 60_000;
 
-/// A world with one phone that drives, without any network.
+/// A simulation with one phone that records, without a network.
 fn driving() -> Network {
     let mut sim = Network::new(7);
     let phone = sim.add_phone();
@@ -31,7 +31,7 @@ fn recording(sim: &Network) -> RecordingView {
     sim.replica(0).recording_view(sim.now(0)).expect("something is being recorded")
 }
 
-/// The app is dead for so long, and is started again.
+/// Kills the app for so long and starts it again.
 fn restart_after(sim: &mut Network, dead_ms: u64) {
     sim.kill(0);
     sim.run_for(dead_ms);
@@ -50,7 +50,7 @@ fn a_drive_goes_on_by_itself_if_the_app_was_killed_less_than_ten_minutes_ago() {
     ] {
         let mut sim = driving();
         if hidden {
-            // Everything is packed, and the journal is empty.
+            // Everything is encoded, and the journal is empty.
             sim.show(0, false);
             sim.run_for(1_000);
         }
@@ -96,7 +96,7 @@ fn a_position_from_before_a_drive_went_on_is_kept_beside_it() {
             heading_deg: None,
             speed_mps: None,
         };
-        // Browsers tell the last position that they know first, and some of them tell it again.
+        // Browsers report the last known position first, and some report it twice.
         for _ in 0..2 {
             sim.run_for(1_000);
             sim.measure(0, old);

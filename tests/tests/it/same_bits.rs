@@ -1,4 +1,4 @@
-//! What the core says of a drive, and how good it finds the road: the same bits as a program of this machine and as WebAssembly.
+//! The figures of a drive and the road score have the same bits on this machine and in WebAssembly.
 
 use std::path::Path;
 use std::process::Command as Process;
@@ -54,7 +54,7 @@ impl Offline {
     }
 }
 
-/// What a replica of this machine says of a drive that it records.
+/// The views of a drive that a native replica records.
 fn said(fixes: &[Fix]) -> anyhow::Result<Value> {
     let opening = Bootstrap { seed: vec![1; 32].into(), device: vec![2; 32].into(), grant: None, stored: Vec::new() };
     let now = Now { wall: fixes[0].recorded_at, ..Now::default() };
@@ -74,7 +74,7 @@ fn said(fixes: &[Fix]) -> anyhow::Result<Value> {
     Ok(bits(json!({ "track": phone.replica.track(), "drives": phone.replica.drives() })))
 }
 
-/// The same with the bits of every number.
+/// The same with every number as its bits.
 fn bits(value: Value) -> Value {
     match value {
         Value::Number(number) => format!("{:016x}", number.as_f64().unwrap_or(f64::NAN).to_bits()).into(),
@@ -84,7 +84,7 @@ fn bits(value: Value) -> Value {
     }
 }
 
-/// A drive with what goes wrong on the way: a fix twice, one out of order, one from elsewhere.
+/// A drive with errors: a duplicate fix, one out of order, one far away.
 fn disturbed(mut fixes: Vec<Fix>) -> Vec<Fix> {
     for index in (20..fixes.len() - 20).step_by(37) {
         fixes[index] = fixes[index - 1];

@@ -1,4 +1,4 @@
-//! The simulator finds nothing in the system, and everything that is injected in it.
+//! The simulator finds no violated invariant in the system, and finds every injected fault.
 
 use std::ops::Range;
 
@@ -7,9 +7,9 @@ use tourismo_tests::sim::{FaultProfile, InjectedBug, Network, Report, Scenario, 
 use tourismo_tests::synthetic;
 
 const STEPS: u32 = 60;
-/// How many scenarios are run, in two halves that run beside each other.
+/// The number of scenarios, in two halves that run in parallel.
 const STORIES: u64 = 640;
-/// How many things happen in them at least.
+/// The minimum number of events in them.
 const EVENTS: u64 = 1_000_000;
 
 fn scenario(seed: u64, bug: InjectedBug) -> Scenario {
@@ -39,30 +39,44 @@ fn phones_and_relays_keep_their_promises_whatever_breaks_part_2() {
     assert!(events >= EVENTS / 2, "{events} steps");
 }
 
-/// A drive of which one phone had the better part when it was finished (27, 66); a drive whose track is on another relay
-/// (0); a push behind one that a full disk refused (90); a device that finished a drive before it knew of another's blocks
-/// (1,907); titles of a phone before and after it was put back (8,026); a track that is fetched while its relay is about to
-/// drop what a snapshot covers (383); a phone that is killed when it wakes, whose disk was writing when it fell asleep
-/// (80,045); a disk that was slow when a write began and quick when the app was killed (901,340); a restored relay whose
-/// snapshot lacks what only an older one held (900,827), or that has changes one by one of which it had announced a
-/// snapshot (2,002,791); comparisons whose pages came in another order (100,145, 2,002,157); a relay and a phone that were
-/// put back to times at which a drive was shown to different people (2,003,341, 10,007,409), or had no copy (10,005,296);
-/// two drives that are finished before the first of them is on disk (10,004,913); phones that are killed again and again
-/// while they read (10,012,140, 10,020,851, 10,023,882); a relay that was full and is not any more (10,008,350); a change
-/// of which all that it builds on was lost on the way (10,004,997); a change that is acknowledged while its document is
-/// fetched (10,100,914); a drive that is taken over when the faults are over (10,100,918); a published copy that phone and
-/// relay have both lost (10,305,993); a drive of which more comes after its copy was brought into line (10,312,266,
-/// 11,027,962, 11,042,907, 30,027,412, 30,122,835), or after its publishing was taken back by another phone (31,102,348); a
-/// car that a phone and then its relay lost, before anything was recorded (30,108,425); a change that came before what it
-/// builds on was acknowledged, one by one (11,013,309) or in a snapshot (10,322,708, 11,034,222); a published copy that no
-/// drive names any more (31,003,658), or that was withdrawn before its drive was edited (32,020,279); a track of which every
-/// phone that recorded it is lost (31,109,483); a sensor whose clock was set during a long sleep, and refused fixes that are
-/// taken back after it (31,005,693); a fix that is held back among others that are refused, until the driver pauses
-/// (31,016,736); a phone whose clock was set before a kill (20,022,559); a relay that refused a drive and took its published
-/// copy (33,100,359); a phone that adds to a track of which the relay has made a snapshot (34,013,787); a full disk during five starts
-/// (35,101,717); a phone whose clock is set while its page is hidden (36,010,648), or twice while a drive is taken over
-/// (36,025,566); three wrong times before a long sleep (35,104,609); a sensor that is 90 seconds behind when its drive is
-/// paused (36,132,639).
+/// The seeds, by what their scenarios contain:
+/// - Two phones have unequal parts of one drive when it is finished (27, 66).
+/// - A drive's track is on another relay (0).
+/// - A push follows one that a full disk refused (90).
+/// - A device finishes a drive before it has the blocks of another one (1,907).
+/// - A drive has titles from before and after a restore of its phone (8,026).
+/// - A phone fetches a track while its relay is about to delete what a snapshot covers (383).
+/// - A phone is killed when it wakes up, with a write from before it slept (80,045).
+/// - A disk is slow when a write begins and fast when the app is killed (901,340).
+/// - A restored relay has a snapshot that lacks what only an older one contained (900,827), or has single changes
+///   that it had announced as a snapshot (2,002,791).
+/// - The pages of a comparison arrive in another order (100,145, 2,002,157).
+/// - A relay and a phone are restored to times at which a drive had different visibilities (2,003,341, 10,007,409),
+///   or no copy (10,005,296).
+/// - Two drives are finished before the first of them is on disk (10,004,913).
+/// - A phone is killed again and again while it reads (10,012,140, 10,020,851, 10,023,882).
+/// - A full relay gets room again (10,008,350).
+/// - A change is pushed after all its dependencies were lost on the way (10,004,997).
+/// - A change is acknowledged while its document is fetched (10,100,914).
+/// - A drive is resumed on another device after the end of the faults (10,100,918).
+/// - Phone and relay have both lost a published copy (10,305,993).
+/// - A drive gets more blocks after its copy was reconciled (10,312,266, 11,027,962, 11,042,907, 30,027,412,
+///   30,122,835), or after another phone withdrew it (31,102,348).
+/// - A phone and then its relay lose a car before anything is recorded (30,108,425).
+/// - A change arrives before its dependencies are acknowledged, as single changes (11,013,309) or in a snapshot
+///   (10,322,708, 11,034,222).
+/// - No drive names a published copy (31,003,658), or a copy was withdrawn before its drive was edited
+///   (32,020,279).
+/// - Every phone that recorded a track is lost (31,109,483).
+/// - The sensor's clock is set during a long sleep, and refused fixes are accepted after it (31,005,693).
+/// - A fix is held back among refused ones until the driver pauses (31,016,736).
+/// - A phone's clock is set before a kill (20,022,559).
+/// - A relay refuses a drive and accepts its published copy (33,100,359).
+/// - A phone adds to a track of which the relay has made a snapshot (34,013,787).
+/// - The disk is full during five starts (35,101,717).
+/// - A phone's clock is set while its page is hidden (36,010,648), or twice while a drive is resumed (36,025,566).
+/// - Three wrong times precede a long sleep (35,104,609).
+/// - The sensor is 90 seconds behind when its drive is paused (36,132,639).
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
     check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045, 90_795, 100_145, 900_827, 901_340, 2_002_157, 2_002_791]);
@@ -84,8 +98,8 @@ fn one_seed_tells_one_story() {
     }
 }
 
-/// The promise is about disks that work: a write that began while one was slow takes its time, also when others are quick
-/// again.
+/// The invariant holds for disks that work: a write that began while a disk was slow takes its time, even if the disk
+/// is fast again.
 #[test]
 fn what_a_slow_disk_began_to_write_may_be_lost_when_the_disk_is_quick_again() {
     let mut sim = Network::new(1);
@@ -101,17 +115,17 @@ fn what_a_slow_disk_began_to_write_may_be_lost_when_the_disk_is_quick_again() {
     assert_eq!(sim.broken(), None);
 }
 
-/// Tells scenarios with a injected fault until one is found that breaks this promise.
+/// Runs scenarios with an injected fault until one violates this invariant.
 fn check_found(bug: InjectedBug, promise: &str) {
     check_found_in(0..1_000, bug, promise);
 }
 
-/// The same among scenarios in which the disks of relays are put back.
+/// The same with scenarios in which the disks of relays are restored.
 fn check_found_among_put_back(bug: InjectedBug, promise: &str) {
     check_found_in(440..490, bug, promise);
 }
 
-/// The same among scenarios whose clocks are wrong.
+/// The same with scenarios with wrong clocks.
 fn check_found_among_clocks(bug: InjectedBug, promise: &str) {
     check_found_in(500..750, bug, promise);
 }

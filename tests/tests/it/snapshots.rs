@@ -1,5 +1,5 @@
-//! Phones that get snapshots in place of changes: new ones, old ones, ones with something unsent, and ones that have what a
-//! relay lost.
+//! Phones that receive snapshots in place of changes: new ones, old ones, ones with unsent changes, and ones that have
+//! what a relay lost.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ fn title(sim: &Network, phone: usize, drive: DocId) -> String {
     sim.replica(phone).drives().into_iter().find(|view| view.id == drive).expect("the drive is listed").title
 }
 
-/// How many entries of the space a phone's disk has: changes by themselves and snapshots.
+/// The number of entries on a phone's disk: single changes and snapshots.
 fn stored(sim: &Network, phone: usize) -> usize {
     sim.phone(phone).disk().count(Space::Change)
 }
@@ -73,7 +73,7 @@ fn s1_s3_a_new_device_gets_one_snapshot_for_each_document_and_a_track_when_it_is
     assert_eq!(stored(&sim, 1), 2);
     assert_eq!(sim.phone(1).disk().hashes(), sim.phone(0).disk().hashes(), "and every change is in there");
 
-    // What comes later builds on it, here and there, also after a restart.
+    // Later changes depend on it, on both devices, also after a restart.
     sim.kill(1);
     sim.start(1).unwrap();
     settle(&mut sim, 2);
@@ -90,7 +90,7 @@ fn s2_a_device_with_unsent_changes_keeps_them_unsent_when_a_snapshot_comes() {
     settle(&mut sim, 1);
     sim.add_device(0);
     settle(&mut sim, 2);
-    // One phone is away, and both go on with the same documents.
+    // One phone is offline, and both continue with the same documents.
     sim.kill(1);
     for number in 0..8 {
         done(&mut sim, 0, rename(drive, &format!("Number {number}")));
@@ -124,7 +124,7 @@ fn s3_a_push_that_was_never_answered_is_told_from_a_snapshot_that_covers_it() {
     let mut sim = Network::new(3);
     sim.add_phone();
     let drive = drive(&mut sim, 0, 250);
-    // The relay has everything, and its answers are lost.
+    // The relay has everything, and its acknowledgements are lost.
     sim.kill(0);
     sim.start(0).unwrap();
     sim.run_for(500);
@@ -155,7 +155,7 @@ fn d2_what_only_a_snapshot_here_holds_is_offered_to_a_relay_that_lost_it() {
     settle(&mut sim, 2);
     let whole = sim.phone(1).disk().hashes();
     assert_eq!(stored(&sim, 1), 2, "it has two snapshots and no change by itself");
-    // The phone that made it all is gone, and the relay goes back to an old backup.
+    // The phone that made it all is gone, and the relay is restored from an old backup.
     sim.kill(0);
     sim.restore_relay(30);
     let names = |sim: &Network| -> BTreeSet<ChangeHash> {

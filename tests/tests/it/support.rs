@@ -1,4 +1,4 @@
-//! What the stories share: a relay in this process, HTTP by hand, drives, patience.
+//! Helpers of the tests: a relay in this process, a minimal HTTP client, drives, timeouts.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use tourismo_server::{Config, Running, Server};
 use tourismo_tests::phone::{Clock, Phone, Setup};
 use tourismo_tests::synthetic::{self, Kind, Options};
 
-/// How long to wait for what must come: only a failing test waits so long.
+/// The timeout for what must happen: only a failing test waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// When the drives of the stories begin.
+/// The start of the drives.
 pub(crate) const START: Timestamp = Timestamp(1_717_232_400_000);
 
 /// A relay in this process, with its database in a folder of its own.
@@ -34,7 +34,7 @@ impl Relay {
     pub(crate) async fn start() -> anyhow::Result<Relay> {
         let folder = tempfile::tempdir()?;
         let mut config = Config::new("127.0.0.1:0".parse()?, folder.path().join("relay.sqlite"));
-        // A test machine with an almost full disk must not change what the relay accepts.
+        // An almost full disk of the test machine must not change what the relay accepts.
         config.limits.reserved_disk_percent = 0;
         Ok(Relay { running: Server::start(config).await?, _folder: folder })
     }
@@ -43,7 +43,7 @@ impl Relay {
         url(self.running.addr())
     }
 
-    /// The JSON that the relay serves at a path.
+    /// The JSON at a path.
     pub(crate) async fn json(&self, path: &str) -> anyhow::Result<Value> {
         let answer = self.get(path).await?;
         anyhow::ensure!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
@@ -51,7 +51,7 @@ impl Relay {
         Ok(serde_json::from_str(body)?)
     }
 
-    /// The JSON that the relay serves at a path to whom this read token names.
+    /// The JSON at a path, read with this read token.
     pub(crate) async fn json_for(&self, token: &str, path: &str) -> anyhow::Result<Value> {
         let answer = get_with(self.running.addr(), path, &format!("Authorization: Bearer {token}\r\n")).await?;
         let (_, body) = answer.split_once("\r\n\r\n").context("an answer has a body")?;
@@ -59,7 +59,7 @@ impl Relay {
         Ok(serde_json::from_str(body)?)
     }
 
-    /// The status with which the relay answers.
+    /// The status of the relay's answer.
     pub(crate) async fn status(&self, path: &str) -> anyhow::Result<u16> {
         let answer = self.get(path).await?;
         Ok(answer.split(' ').nth(1).context("an answer has a status")?.parse()?)
@@ -70,15 +70,15 @@ impl Relay {
     }
 }
 
-/// What a relay answers to a GET.
+/// The relay's answer to a GET.
 pub(crate) async fn get(relay: SocketAddr, path: &str) -> anyhow::Result<String> {
     get_with(relay, path, "").await
 }
 
-/// The same with more headers, each ended by a line break; what is no text in the answer is replaced.
+/// The same with additional headers, each ended by a line break; invalid UTF-8 in the answer is replaced.
 pub(crate) async fn get_with(relay: SocketAddr, path: &str, headers: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(relay).await?;
-    // HTTP/1.0 keeps the body in one piece.
+    // With HTTP/1.0 the body is not chunked.
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n").as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
@@ -94,7 +94,7 @@ pub(crate) fn offline(relay: &str) -> Setup {
     Setup { clock: Clock::standing_at(START), online: false, ..Setup::in_memory(relay) }
 }
 
-/// The same person's device after it has lost everything but its key.
+/// The same device with its key and empty storage.
 pub(crate) fn forgetful(key: &Setup, relay: &str) -> anyhow::Result<Phone> {
     Ok(Phone::open(Setup { key: key.key.clone(), ..Setup::in_memory(relay) })?)
 }

@@ -1,4 +1,4 @@
-//! Phones of one account and their relay: what is sent when, what it costs, and what comes of edits that cross.
+//! Phones of one account and their relay: the order and the cost of messages, and the result of concurrent edits.
 
 use tourismo_core::docs::{CarFields, ProfileFields, SettingsFields, Units, Visibility};
 use tourismo_core::id::DocId;
@@ -17,10 +17,10 @@ fn done(sim: &mut Network, phone: usize, command: Command) -> Option<DocId> {
     }
 }
 
-/// Waits until all phones have nothing left to do.
+/// Waits until no phone has anything to do.
 fn settle(sim: &mut Network, phones: usize) {
     let all = |sim: &Network| (0..phones).all(|phone| sim.is_settled(phone).is_ok());
-    // What broke off is noticed within two seconds, and what one device pushed reaches the others a moment later.
+    // A closed connection is detected within two seconds, and what one device pushed reaches the others a moment later.
     for _ in 0..2 {
         let reasons = |sim: &Network| (0..phones).map(|phone| sim.is_settled(phone)).collect::<Vec<_>>();
         assert!(sim.run_until(CONVERGENCE_MS, all), "{:?}", reasons(sim));
@@ -161,7 +161,7 @@ fn m5_a_phone_that_waits_for_nothing_notices_that_its_connection_is_dead_whichev
         let drive = drive(&mut sim, 0, 5);
         settle(&mut sim, 2);
         sim.silence_all(at_phones, at_relay);
-        // The second phone has nothing to ask for: it must find out to hear of this.
+        // The second phone has nothing to send, and receives this edit only after it has detected the dead connection.
         done(&mut sim, 0, rename(drive, "After"));
         let heard = |sim: &Network| title(sim, 1, drive) == "After";
         assert!(sim.run_until(2 * SILENCE_MS, heard), "{at_phones} {at_relay}: {:?}", sim.is_settled(1));
@@ -263,7 +263,8 @@ fn what_a_cut_connection_did_not_bring_is_fetched_on_the_next() {
     settle(&mut sim, 2);
     done(&mut sim, 0, rename(drive, "A"));
     settle(&mut sim, 2);
-    // The relay forgets; the first phone brings everything back, and the second is cut off while it compares and fetches.
+    // The relay loses its log. The first phone brings everything back, and the second is cut off while it compares and
+    // fetches.
     for cut_ms in (100..2_000).step_by(130) {
         sim.restore_relay(0);
         sim.run_for(1_500 + cut_ms);
@@ -313,7 +314,7 @@ fn a_slow_network_is_slow_and_nothing_else() {
     let sent = sim.run_until(bytes / 3 * 2, |sim| sim.is_settled(0).is_ok());
     assert_eq!(sim.broken(), None);
     assert!(sent, "{bytes} bytes: {:?}", sim.is_settled(0));
-    // And all of it comes down again on a new device.
+    // A new device receives all of it.
     let second = sim.add_device(0);
     assert!(sim.run_until(bytes / 3 * 2, |sim| sim.is_settled(second).is_ok()));
     assert_eq!(sim.replica(second).drives().len(), 40);
@@ -336,7 +337,7 @@ fn an_old_drive_and_its_copy_can_be_edited_while_many_newer_ones_are_in_memory()
     settle(&mut sim, 1);
 }
 
-/// What `of` gives to let another phone in.
+/// A grant by `of` for another phone.
 fn grant(sim: &mut Network, of: usize, to: usize) -> serde_bytes::ByteBuf {
     let device = serde_bytes::ByteBuf::from(sim.phone(to).device().0);
     match sim.perform(of, Command::GrantDevice { device }) {
@@ -383,7 +384,7 @@ fn h5_a_phone_that_holds_nothing_can_leave_its_account_for_another_whether_the_a
         settle(&mut sim, 2);
         assert_eq!(sim.account(one), sim.account(other));
         assert_eq!(sim.replica(one).cars(), sim.replica(other).cars());
-        // And it stays so, without the grant being shown again.
+        // The membership remains without another presentation of the grant.
         sim.kill(one);
         sim.start(one).unwrap();
         settle(&mut sim, 2);

@@ -1,12 +1,11 @@
-//! The search for the change that costs the writer the most, short: what the writer does for one change grows no faster than
-//! the change, and is bounded. How long it takes says more about the machine, and is not asked here; `just attack --worst`
-//! says it.
+//! A short search for the change that costs the writer the most: the cost of a change is at most proportional to its
+//! size, and bounded. Durations depend on the machine and are not checked here; `just attack --worst` reports them.
 
 use std::path::PathBuf;
 
 use tourismo_tests::attack::worst;
 
-/// The most statements that the writer says for one change, and for a portion of rows.
+/// The maximum number of statements for one change, and for one portion of rows.
 const MAX_STATEMENTS: u64 = 250;
 
 #[tokio::test]
@@ -26,7 +25,7 @@ async fn four_times_as_much_in_a_change_is_at_most_four_times_the_work() -> anyh
     let (small, large) = (worst::at_size(0.01).await?, worst::at_size(0.04).await?);
     for (small, large) in small.into_iter().zip(large) {
         let statements = |worst: &worst::Worst| worst.push.statements.max(worst.rows.statements);
-        // What is looked up once for each change is the same for both.
+        // The lookups once per change are the same for both.
         assert!(statements(&large) <= 5 * statements(&small), "{small:?} {large:?}");
     }
     Ok(())

@@ -26,7 +26,7 @@ use super::{cursor, targets};
 const ANNA: AccountId = AccountId::from_bytes([8; 16]);
 const BEN: AccountId = AccountId::from_bytes([9; 16]);
 
-/// All seeds, each with the target that it is for.
+/// All seeds, each with the name of its target.
 pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
     let documents = documents();
     let id = DocId::from_bytes([1; 16]);
@@ -99,7 +99,7 @@ fn blocks_of(device: Device) -> Vec<Vec<u8>> {
     blocks(&fixes[..fixes.len().min(240)])
 }
 
-/// Blocks as phones wrote them before version 2.
+/// Blocks in format version 1.
 fn blocks_of_version_1() -> Vec<Vec<u8>> {
     let text = include_str!("../../../../core/src/track/block/golden_v1.txt");
     let byte = |digits: &[u8]| u8::from_str_radix(str::from_utf8(digits).expect("digits"), 16).expect("hexadecimal");
@@ -248,7 +248,7 @@ fn is_relays(message: &Message) -> bool {
     )
 }
 
-/// One of each message at least.
+/// At least one of each message.
 fn messages(documents: &[(DocKind, Vec<Vec<u8>>)]) -> Vec<Message> {
     let (doc, hash) = (DocId::from_bytes([1; 16]), ChangeHash([9; 32]));
     let stub = EntryBody::Stub { hash, deps: vec![hash], bytes: 99 };
@@ -298,7 +298,7 @@ fn messages(documents: &[(DocKind, Vec<Vec<u8>>)]) -> Vec<Message> {
     all
 }
 
-/// What phones say from the first message on.
+/// Messages of phones, from the first of a connection on.
 fn sessions(documents: &[(DocKind, Vec<Vec<u8>>)]) -> Vec<Vec<Vec<u8>>> {
     let key = SigningKey::from_bytes(&[1; 32]);
     let device = DeviceKey(key.verifying_key().to_bytes());
