@@ -271,6 +271,35 @@ impl AccountState {
     ///
     /// # Errors
     /// The [`NackCode`] to answer with. `[P4]`
+    ///
+    /// # Examples
+    /// The founding device makes a car and pushes the change; another device of the account may not push it:
+    /// ```
+    /// use tourismo_core::admission::{AccountState, ActorClaims, Admission, Candidate, scan_candidate};
+    /// use tourismo_core::docs::{CarFields, automerge_doc, car};
+    /// use tourismo_core::id::{AccountId, DeviceKey};
+    /// use tourismo_core::wire::{DocKind, NackCode};
+    ///
+    /// let (device, other) = (DeviceKey([1; 32]), DeviceKey([2; 32]));
+    /// let state = AccountState::new(AccountId::founded_by(&device), &device);
+    ///
+    /// let mut actor = [0; 16];
+    /// actor[..8].copy_from_slice(&device.actor_prefix());
+    /// let mut doc = automerge_doc::new(&actor);
+    /// let fields = CarFields { nickname: "Blue".to_owned(), ..CarFields::default() };
+    /// let pushed = car::put(&mut doc, &fields)?.expect("the car is new");
+    ///
+    /// let change = scan_candidate(&pushed.chunk).expect("a well-formed change");
+    /// let admit = |pusher: &DeviceKey| {
+    ///     let claims = ActorClaims::new(pusher);
+    ///     let candidate =
+    ///         Candidate { claims: &claims, is_in_use: false, kind: DocKind::Car, change: &change, last_seq: 0 };
+    ///     state.admit(None, candidate, |_| false)
+    /// };
+    /// assert_eq!(admit(&device), Ok(Admission::Append));
+    /// assert_eq!(admit(&other), Err(NackCode::ForeignActor));
+    /// # Ok::<(), tourismo_core::docs::automerge_doc::EditError>(())
+    /// ```
     pub fn admit(
         &self,
         doc: Option<&DocumentState>,

@@ -73,6 +73,16 @@ const LETTERS: [(char, char, u16); 36] = [
 ///
 /// A handle has 2 to 30 letters and digits, and `_`, `.`, `-` between them. Its letters are of one script, or of scripts that
 /// people write together.
+///
+/// # Examples
+/// ```
+/// use tourismo_core::handle_name::fold;
+///
+/// assert_eq!(fold("Anna.B"), fold("anna.b"));
+/// assert_eq!(fold("anna.b").as_deref(), Some("anna.b"));
+/// assert_eq!(fold("a"), None, "too short");
+/// assert_eq!(fold("\u{430}nna"), None, "a Cyrillic letter among Latin ones");
+/// ```
 pub fn fold(handle: &str) -> Option<String> {
     let chars = handle.chars().count();
     let script = |c: char| {

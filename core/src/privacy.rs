@@ -88,6 +88,34 @@ pub enum RedactError {
 ///
 /// # Errors
 /// [`RedactError::NothingLeft`] if too little remains.
+///
+/// # Examples
+/// ```
+/// use tourismo_core::fix::Fix;
+/// use tourismo_core::privacy::{HIDDEN_M, PrivateEnds, redact};
+/// use tourismo_core::time::Timestamp;
+/// use tourismo_core::track::Stretch;
+///
+/// // Ten minutes to the north at 11.1 m/s, with the accuracy and the delay of each fix.
+/// let fix = |second: i32| Fix {
+///     fixed_at: Timestamp(1_700_000_000_000) + 1_000 * i64::from(second),
+///     recorded_at: Timestamp(1_700_000_000_300) + 1_000 * i64::from(second),
+///     lat_deg: 46.5 + 1e-4 * f64::from(second),
+///     lon_deg: 10.4,
+///     accuracy_m: Some(5.0),
+///     altitude_m: None,
+///     altitude_accuracy_m: None,
+///     heading_deg: None,
+///     speed_mps: Some(11.1),
+/// };
+/// let stretch = Stretch { fixes: (0..600).map(fix).collect(), ..Stretch::default() };
+///
+/// let shown = redact(&[stretch], PrivateEnds::default())?;
+/// assert!(shown.stats.distance_m < 6_660.0 - 2.0 * HIDDEN_M);
+/// assert_eq!(shown.started_at, shown.started_at.floor_to_hour());
+/// assert!(shown.fixes.iter().all(|fix| fix.accuracy_m.is_none() && fix.recorded_at == fix.fixed_at));
+/// # Ok::<(), tourismo_core::privacy::RedactError>(())
+/// ```
 pub fn redact(stretches: &[Stretch], private: PrivateEnds) -> Result<Redacted, RedactError> {
     let fixes = merged(stretches);
     let shown = shown(&fixes, &pieces(&fixes, private));

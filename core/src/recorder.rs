@@ -101,6 +101,32 @@ impl Recorder {
 
     /// Handles a fix of the sensor with its time of arrival as `recorded_at`: [`Recorder::time`], then
     /// [`Recorder::judge`].
+    ///
+    /// # Examples
+    /// ```
+    /// use tourismo_core::fix::Fix;
+    /// use tourismo_core::recorder::{Recorder, Verdict};
+    /// use tourismo_core::time::Timestamp;
+    /// use tourismo_core::track::Refusal;
+    ///
+    /// let start = Timestamp(1_700_000_000_000);
+    /// let mut recorder = Recorder::new(start);
+    /// let fix = |second: i32, accuracy_m: f64| Fix {
+    ///     fixed_at: start + 1_000 * i64::from(second),
+    ///     recorded_at: start + 1_000 * i64::from(second),
+    ///     lat_deg: 46.5 + 1e-4 * f64::from(second),
+    ///     lon_deg: 10.4,
+    ///     accuracy_m: Some(accuracy_m),
+    ///     altitude_m: None,
+    ///     altitude_accuracy_m: None,
+    ///     heading_deg: None,
+    ///     speed_mps: Some(11.1),
+    /// };
+    /// assert!(matches!(recorder.take(&fix(1, 5.0))[..], [Verdict::Accepted(_)]));
+    /// let refused = recorder.take(&fix(2, 2_000.0));
+    /// assert!(matches!(&refused[..], [Verdict::Refused(fix)] if fix.refusal == Refusal::TooInaccurate));
+    /// assert_eq!((recorder.stats().fixes, recorder.stats().refused), (1, 1));
+    /// ```
     pub fn take(&mut self, fix: &Fix) -> Vec<Verdict> {
         match self.time(fix) {
             Ok(timed) => self.judge(&timed),

@@ -88,6 +88,45 @@ impl Replica {
     }
 
     /// Handles an input and returns the effects, in their order.
+    ///
+    /// # Examples
+    /// A phone without a network makes a car. The command is settled when the shell has stored its changes:
+    /// ```
+    /// use std::collections::VecDeque;
+    ///
+    /// use serde_bytes::ByteBuf;
+    /// use tourismo_core::docs::CarFields;
+    /// use tourismo_core::replica::io::{Command, CommandOutcome, Effect, Input};
+    /// use tourismo_core::replica::{Bootstrap, Replica};
+    /// use tourismo_core::time::{Now, Timestamp};
+    ///
+    /// let bootstrap = Bootstrap {
+    ///     seed: ByteBuf::from([1; 32]),
+    ///     device: ByteBuf::from([2; 32]),
+    ///     grant: None,
+    ///     stored: Vec::new(),
+    /// };
+    /// let mut replica = Replica::open(&bootstrap)?;
+    /// let now = Now { wall: Timestamp(1_700_000_000_000), monotonic_ms: 0.0 };
+    ///
+    /// let fields = CarFields { nickname: "Blue".to_owned(), ..CarFields::default() };
+    /// let command = Command::PutCar { car: None, fields };
+    /// let mut inputs = VecDeque::from([Input::Start, Input::Command { request: 1, command }]);
+    /// let mut is_done = false;
+    /// while let Some(input) = inputs.pop_front() {
+    ///     for effect in replica.handle(now, input) {
+    ///         match effect {
+    ///             // A shell writes the operations in one durable transaction before it answers.
+    ///             Effect::Store { batch, .. } => inputs.push_back(Input::Stored { batch }),
+    ///             Effect::Settled { request: 1, outcome } => is_done = matches!(outcome, CommandOutcome::Done { .. }),
+    ///             _ => {}
+    ///         }
+    ///     }
+    /// }
+    /// assert!(is_done);
+    /// assert_eq!(replica.cars()[0].fields.nickname, "Blue");
+    /// # Ok::<(), tourismo_core::replica::OpenError>(())
+    /// ```
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
         self.route(now, input);
         self.poll(now);

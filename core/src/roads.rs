@@ -90,6 +90,32 @@ pub struct RoadSteps {
 impl RoadSteps {
     /// Returns the road under fixes, ordered by time. Invalid fixes, and fixes that are not later than the one before,
     /// are left out.
+    ///
+    /// # Examples
+    /// A winding road scores higher than a straight one:
+    /// ```
+    /// use tourismo_core::fix::Fix;
+    /// use tourismo_core::roads::RoadSteps;
+    /// use tourismo_core::time::Timestamp;
+    ///
+    /// // Two and a half minutes to the north; the road swings from side to side by this many degrees.
+    /// let road = |swing_deg: f64| {
+    ///     let fix = |second: i32| Fix {
+    ///         fixed_at: Timestamp(1_700_000_000_000) + 1_000 * i64::from(second),
+    ///         recorded_at: Timestamp(1_700_000_000_000) + 1_000 * i64::from(second),
+    ///         lat_deg: 46.5 + 1.2e-4 * f64::from(second),
+    ///         lon_deg: 10.4 + swing_deg * (f64::from(second) / 5.0).sin(),
+    ///         accuracy_m: Some(5.0),
+    ///         altitude_m: None,
+    ///         altitude_accuracy_m: None,
+    ///         heading_deg: None,
+    ///         speed_mps: None,
+    ///     };
+    ///     (0..150).map(fix).collect::<Vec<_>>()
+    /// };
+    /// let score = |swing_deg| RoadSteps::of(&road(swing_deg)).score().expect("more than a kilometre").score;
+    /// assert!(score(0.0006) > 50 + score(0.0));
+    /// ```
     pub fn of<'a>(fixes: impl IntoIterator<Item = &'a Fix>) -> RoadSteps {
         let mut steps = Vec::new();
         let unknown_m = way::sections(fixes, |samples| {

@@ -98,6 +98,30 @@ struct OpenPart {
 
 impl RunningStats {
     /// Returns the statistics of accepted fixes, whose times must increase strictly.
+    ///
+    /// # Examples
+    /// ```
+    /// use tourismo_core::fix::Fix;
+    /// use tourismo_core::stats::RunningStats;
+    /// use tourismo_core::time::Timestamp;
+    ///
+    /// // A minute to the north at 11.1 m/s.
+    /// let fix = |second: i32| Fix {
+    ///     fixed_at: Timestamp(1_700_000_000_000) + 1_000 * i64::from(second),
+    ///     recorded_at: Timestamp(1_700_000_000_000) + 1_000 * i64::from(second),
+    ///     lat_deg: 46.5 + 1e-4 * f64::from(second),
+    ///     lon_deg: 10.4,
+    ///     accuracy_m: Some(5.0),
+    ///     altitude_m: None,
+    ///     altitude_accuracy_m: None,
+    ///     heading_deg: None,
+    ///     speed_mps: Some(11.1),
+    /// };
+    /// let fixes: Vec<_> = (0..=60).map(fix).collect();
+    /// let stats = RunningStats::of(&fixes).summary();
+    /// assert_eq!((stats.fixes, stats.duration_ms), (61, 60_000));
+    /// assert_eq!((stats.distance_m, stats.max_speed_mps), (667.0, 11.1));
+    /// ```
     pub fn of<'a>(fixes: impl IntoIterator<Item = &'a Fix>) -> RunningStats {
         let mut stats = RunningStats::default();
         fixes.into_iter().for_each(|fix| stats.fold(fix));

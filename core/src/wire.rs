@@ -534,6 +534,19 @@ impl Message {
     ///
     /// # Errors
     /// [`WireError`] if there are too many bytes, if they are not a message, or if bytes follow it. `[M1]` `[M2]`
+    ///
+    /// # Examples
+    /// ```
+    /// use tourismo_core::digest::Digest;
+    /// use tourismo_core::wire::{Message, WireError};
+    ///
+    /// let message = Message::CatchUp { cursor: 7, digest: Digest::default() };
+    /// let mut bytes = message.encode();
+    /// assert_eq!(Message::decode(&bytes), Ok(message));
+    ///
+    /// bytes.push(0);
+    /// assert_eq!(Message::decode(&bytes), Err(WireError::Malformed));
+    /// ```
     pub fn decode(bytes: &[u8]) -> Result<Message, WireError> {
         if bytes.len() > MAX_MESSAGE_BYTES {
             return Err(WireError::TooLarge { bytes: bytes.len() });

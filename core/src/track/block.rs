@@ -126,6 +126,34 @@ impl BlockEncoder {
     ///
     /// # Errors
     /// [`EncodeError`]; the encoder is unchanged.
+    ///
+    /// # Examples
+    /// ```
+    /// use tourismo_core::fix::Fix;
+    /// use tourismo_core::time::Timestamp;
+    /// use tourismo_core::track::Stretch;
+    /// use tourismo_core::track::block::{BlockDecoder, BlockEncoder};
+    ///
+    /// // A minute to the north at 11.1 m/s.
+    /// let fix = |second: i32| Fix {
+    ///     fixed_at: Timestamp(1_700_000_000_000) + 1_000 * i64::from(second),
+    ///     recorded_at: Timestamp(1_700_000_000_000) + 1_000 * i64::from(second),
+    ///     lat_deg: 46.5 + 1e-4 * f64::from(second),
+    ///     lon_deg: 10.4,
+    ///     accuracy_m: Some(5.0),
+    ///     altitude_m: None,
+    ///     altitude_accuracy_m: None,
+    ///     heading_deg: Some(0.0),
+    ///     speed_mps: Some(11.1),
+    /// };
+    /// let fixes = (0..60).map(|second| fix(second).quantised()).collect::<Result<_, _>>()?;
+    /// let stretch = Stretch { fixes, ..Stretch::default() };
+    ///
+    /// let block = BlockEncoder::new().encode(&stretch)?;
+    /// assert!(block.len() < 2 * stretch.fixes.len());
+    /// assert_eq!(BlockDecoder::new().decode(&block)?, stretch);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn encode(&mut self, stretch: &Stretch) -> Result<Vec<u8>, EncodeError> {
         let rows = quantised_rows(Items::Fixes, stretch.fixes.iter())?;
         let refused_rows = quantised_rows(Items::RefusedFixes, stretch.refused.iter().map(|refused| &refused.fix))?;
