@@ -8,18 +8,18 @@ types := "pwa-shim/src/generated/types.ts"
 http_types := "tests/openapi/node_modules/.bin/openapi-typescript sync-server/openapi.json --output pwa-shim/src/generated/http.ts"
 http_checks := "node pwa-shim/scripts/http-checks.mjs"
 
-# Where `cargo test --workspace` leaves the commands that it built, and where `release` does.
+# The folders of the commands that `cargo test --workspace` and `release` build.
 built := justfile_directory() / env("CARGO_TARGET_DIR", "target") / "debug"
 released := justfile_directory() / env("CARGO_TARGET_DIR", "target") / "release"
 
-# Always of both packages: of one alone, dependencies have other features and are compiled again.
+# Always both packages: with one alone, dependencies have other features and are compiled again.
 release := "cargo build --release --locked -p tourismo-server -p tourismo-tests --bin tourismo-server --bin"
 
 [private]
 default:
     @{{ just }} --list --unsorted
 
-# Start the relay with the PWA on http://localhost:8080 (`just run 9000`: there); a new one is given sample people and drives.
+# Start the relay with the PWA on http://localhost:8080 (`just run 9000`: port 9000); a new database gets sample people and drives.
 run port="8080": pwa
     #!/usr/bin/env bash
     set -euo pipefail
@@ -27,7 +27,7 @@ run port="8080": pwa
     if is_served; then echo "run: another program has port {{ port }}; for another port: just run 9000" >&2; exit 1; fi
     {{ release }} tourismo-replay
     samples=$([[ -e tourismo.sqlite ]] || echo 40)
-    # Port 5173 is that of `npm run dev` in pwa-shim/, which passes on what is asked of the relay.
+    # Port 5173 is that of `npm run dev` in pwa-shim/, which forwards requests to the relay.
     at=(localhost:{{ port }} 127.0.0.1:{{ port }} localhost:5173)
     {{ released }}/tourismo-server serve --listen 127.0.0.1:{{ port }} --data tourismo.sqlite "${at[@]/#/--public-url=http://}" &
     relay=$!
@@ -68,7 +68,7 @@ check: setup pwa spec vocabulary rooms
 spec:
     node tests/spec.mjs
 
-# Check that no term which the glossary retired is used.
+# Check that no retired term of the glossary is used.
 vocabulary:
     node --test tests/vocabulary.test.mjs
     node tests/vocabulary.mjs
@@ -84,7 +84,7 @@ types: setup
     {{ http_types }}
     {{ http_checks }}
 
-# Write the description of what can be read over HTTP anew from the code; a test of the relay compares it.
+# Regenerate the OpenAPI description from the code; a test of the relay compares it.
 openapi:
     cargo run --quiet --locked -p tourismo-server -- openapi > target/openapi.json
     mv target/openapi.json sync-server/openapi.json
@@ -101,7 +101,7 @@ test-pwa: pwa
 browser binaries="": setup pwa
     TOURISMO_BINARIES={{ binaries }} node --test tests/browser/
 
-# Kill the browser at random moments of a recording, and look up every fix: `just kill-browser 50`; with a seed, that run again.
+# Kill the browser at random moments of a recording, and check every fix: `just kill-browser 50`; a seed repeats a run.
 kill-browser times="50" seed="": setup pwa
     TOURISMO_KILLS={{ times }} {{ if seed == "" { "" } else { "TOURISMO_SEED=" + seed } }} node --test tests/browser/kill.test.mjs
 
@@ -116,7 +116,7 @@ sim *arguments:
     {{ release }} tourismo-sim --quiet
     {{ released }}/tourismo-sim {{ arguments }}
 
-# Attack the relay in every known way beside an honest phone; fails if it costs too much; `just attack --help` explains.
+# Attack the relay in every known way beside an honest phone; fails if a bound does not hold; `just attack --help` explains.
 attack *arguments:
     {{ release }} tourismo-attack --quiet
     TOURISMO_BINARIES={{ released }} {{ released }}/tourismo-attack {{ arguments }}
@@ -128,12 +128,12 @@ fuzz target seconds="60":
         tests/fuzz/corpus/{{ target }} -- -max_total_time={{ seconds }} -timeout=10 -rss_limit_mb=1024 -max_len=16384
 
 # `just kill --times 300`, `just kill --victim postgres`.
-# Kill the relay, or its Postgres, while clients push, and look up all that was acknowledged; `just kill --help` explains.
+# Kill the relay, or its Postgres, while clients push, and check every acknowledged change; `just kill --help` explains.
 kill *arguments:
     {{ release }} tourismo-kill --quiet
     TOURISMO_BINARIES={{ released }} {{ released }}/tourismo-kill {{ arguments }}
 
-# Measure beside samod and automerge-repo, and write BENCHMARKS.md: half an hour; `just bench --only PART` measures one table.
+# Measure Tourismo, samod and automerge-repo, and write BENCHMARKS.md (half an hour); `just bench --only PART` measures one table.
 bench *arguments: wasm
     npm --prefix tests/peers install --omit=optional --no-audit --no-fund --loglevel=error
     cargo build --quiet --release --locked --manifest-path tests/peers/Cargo.toml --target-dir target/peers

@@ -1,5 +1,5 @@
-// Records drives in the core as it runs in a browser: `same_bits.mjs <drives.json>` prints what it says of each, as JSON in which every
-// number is the sixteen hexadecimal digits of its bits.
+// Records drives with the core in WebAssembly: `same_bits.mjs <drives.json>` prints the views of each as JSON, in which every number
+// is the sixteen hexadecimal digits of its bits.
 
 import { readFileSync } from "node:fs";
 import { Phone } from "./bench/phone.mjs";

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what building and testing need and the machine lacks. Says nothing, and takes no time, when all is there.
+# Installs what building and testing need and the machine lacks. If nothing is missing, it is fast and prints nothing.
 #
 #   tests/setup.sh build               a C compiler (SQLite is compiled in), Rust, the npm packages
 #   tests/setup.sh test                the same, Rust's linter and formatter, Chromium, Postgres (the tests start their own),
-#                                      on Linux strace (for power cuts), nginx and Caddy (they stand before the relay), Python
-#                                      packages (they read our feeds, our description of the API and our protocol)
+#                                      on Linux strace (for power cuts), nginx and Caddy (proxies of the relay), Python
+#                                      packages (independent readers of the feeds, the OpenAPI description and the protocol)
 #   tests/setup.sh packages NAME...    these Debian packages
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -41,17 +41,17 @@ has() {
     command -v "$1" >/dev/null
 }
 
-# What pwa-shim/package.json asks for. npm only warns.
+# The minimum version in pwa-shim/package.json, for which npm only warns.
 node_is_new_enough() {
     node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'
 }
 
-# Debian keeps the server's programs out of the path.
+# On Debian the server's programs are not in the PATH.
 has_postgres() {
     has initdb || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null
 }
 
-# The programs only: Debian would also make a database and serve it.
+# Only the programs: Debian's package would also create a cluster and start it.
 postgres() {
     local settings=/etc/postgresql-common/createcluster.d
     if has apt-get; then
@@ -65,7 +65,7 @@ has_nginx() {
     has nginx || [[ -x /usr/sbin/nginx ]]
 }
 
-# The program only: Debian would also serve a page with it. A masked unit is not started.
+# Only the program: Debian's package would also start a web server. A masked unit is not started.
 program() {
     local unit=/etc/systemd/system/$1.service
     if has apt-get && [[ ! -e $unit ]]; then
@@ -75,7 +75,7 @@ program() {
     packages "$1"
 }
 
-# In a Python environment of its own, made again only when what is asked for changed.
+# In a virtual environment, created again only when the list of packages changed.
 python_packages() {
     local wanted=(feedparser==6.0.12 openapi-python-client==0.29.1 openapi-spec-validator==0.9.0 prometheus-client==0.23.1
         automerge==1.0.0rc1 cbor2==6.3.0 cryptography==50.0.2 pycddl==0.6.4 websockets==17.4)
@@ -84,7 +84,7 @@ python_packages() {
     echo "setup: installing Python packages"
     has python3 || packages python3
     rm -rf "$environment"
-    # Debian keeps what makes environments in a package of its own.
+    # On Debian venv is a separate package.
     python3 -m venv "$environment" &>/dev/null || { packages python3-venv && python3 -m venv --clear "$environment"; }
     "$environment/bin/python" -m pip install -qq --disable-pip-version-check "${wanted[@]}"
     echo "${wanted[*]}" >"$environment/installed"
@@ -100,7 +100,7 @@ packages() {
     [[ $EUID -eq 0 ]] || has sudo || fail "please install, as root: apt-get install $*"
     has apt-get || fail "please install what Debian calls: $*"
     echo "setup: installing $*"
-    # The lists may be old or absent; where they cannot be fetched, an installation tells why.
+    # The package lists may be old or absent. If they cannot be fetched, the installation reports the reason.
     as_root apt-get -qq update || true
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$@" >/dev/null ||
         fail "apt-get could not install: $*"
@@ -110,7 +110,7 @@ as_root() {
     if [[ $EUID -eq 0 ]]; then "$@"; else sudo "$@"; fi
 }
 
-# What the package-lock.json of a folder names, installed again only when that file changed.
+# Installs the packages of a folder's package-lock.json, if that file changed.
 npm_packages() {
     local folder=$1
     local installed=$folder/node_modules/.installed-lock.json

@@ -1,6 +1,6 @@
-// Checks that PROTOCOL.md and the tests speak of the same rules. A rule's paragraph opens with its id (**H1**); a test of
-// that rule bears the id in its name (`h1_a_hello_of_an_unknown_version_is_refused`), or several (`h1_h2_…`).
-// Fails for a rule without a test, and for a test whose name opens with the id of no rule.
+// Checks that every rule of PROTOCOL.md has a test. A rule's paragraph begins with its id (**H1**); the name of a test of that
+// rule begins with the id (`h1_a_hello_of_an_unknown_version_is_refused`), or with several (`h1_h2_…`). Fails for a rule without
+// a test, and for a test with an id that is no rule.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Fails for terms that the glossary of ARCHITECTURE.md retired: names of types, functions and files, and phrases in logs,
+// Fails for retired terms of ARCHITECTURE.md's glossary: names of types, functions and files, and phrases in logs,
 // help and documents. `node tests/vocabulary.mjs` checks all files that git tracks; vocabulary.test.mjs tests the check.
 
 import { execFileSync } from "node:child_process";
@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { argv, exit } from "node:process";
 import { fileURLToPath } from "node:url";
 
-/** Retired words, what to write, and the paths in which a word is still right. Names are compared in whole. */
+/** Retired words, what to write, and the paths in which a word is allowed. Whole names are compared. */
 const words = [
   ["Shelf|shelf", "DocumentStore, documents"],
   ["Desk|desk", "SyncContext, WriterContext, context"],
@@ -46,7 +46,7 @@ const phrases = [
   ["Sent away by the relay", "Rejected by the server"],
 ];
 
-/** Files that are not written by hand, that speak of the past, or that list these terms. */
+/** Generated files, files about the past, and files that list these terms. */
 const ignored = [
   /(^|\/)(package-lock\.json|Cargo\.lock|CHANGELOG\.md|BENCHMARKS\.md|vocabulary(\.test)?\.mjs)$/,
   /^pwa-shim\/src\/generated\//,
@@ -55,7 +55,7 @@ const ignored = [
   /\.(png|svg|wasm|snap|gpx|bin|ico|woff2)$/,
 ];
 
-/** The uses of retired terms in a file: line, term and what to write. */
+/** The uses of retired terms in a file: line, term and replacement. */
 export function retiredIn(path, text) {
   if (ignored.some((pattern) => pattern.test(path))) return [];
   const found = [];

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Compiles tourismo-wasm, generates its JavaScript and shrinks it for download, into pwa-shim/pkg/. Ends at once if nothing changed.
+# Compiles tourismo-wasm, generates its JavaScript and optimises it for download, into pwa-shim/pkg/. Does nothing if nothing
+# changed.
 #
-# The compiler is the first of these that is there, or that can be had:
-#   1. the Rust in use, with the standard library for WebAssembly, which rustup adds;
-#   2. Debian's rustc-web, which has the source of the standard library and compiles it along.
+# The compiler is the first of these that is installed or can be installed:
+#   1. the current Rust toolchain, with the standard library for WebAssembly, which rustup installs;
+#   2. Debian's rustc-web, which contains the source of the standard library and compiles it, too.
 # TOURISMO_WASM_COMPILER=rustup or =debian chooses one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 triple=wasm32-unknown-unknown
-# Of its own: otherwise the two compilers would rebuild each other's work.
+# A separate target folder: in a common one the two compilers would invalidate each other's artifacts.
 target=target/wasm
 package=pwa-shim/pkg
 brotli_limit=471000
@@ -31,13 +32,13 @@ main() {
     echo "$fingerprint" >"$package/.fingerprint"
 }
 
-# A hash of every file that the package is made from, and of the version of wasm-opt.
+# A hash of all source files of the package and of the version of wasm-opt.
 fingerprint() {
     find Cargo.toml Cargo.lock core wasm pwa-shim/node_modules/binaryen/package.json -type f -print0 |
         sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1
 }
 
-# Says which compiler to use, once it is there.
+# Prints the compiler to use, after its installation.
 choose_compiler() {
     local wanted=${TOURISMO_WASM_COMPILER:-rustup or debian}
     if [[ $wanted == *rustup* ]] && has_std; then
@@ -58,7 +59,7 @@ has_std() {
     compgen -G "$(rustc --print target-libdir --target "$triple" 2>/dev/null)/libstd-*.rlib" >/dev/null
 }
 
-# Quietly, and not for long: where nothing can be downloaded this fails, and the other compiler serves as well.
+# Without output and with a short timeout: without a network this fails, and the other compiler is used.
 add_std() {
     command -v rustup >/dev/null && timeout 120 rustup --quiet target add "$triple" &>/dev/null && has_std
 }
@@ -75,8 +76,8 @@ compile_by_rustup() {
     cargo "$@"
 }
 
-# -Z belongs to nightly compilers; RUSTC_BOOTSTRAP lets a stable one have it, too. A standard library that is compiled along
-# can be made small: without its fast ways to sort, above all.
+# -Z options need a nightly compiler, or RUSTC_BOOTSTRAP with a stable one. A standard library that is compiled here can be
+# optimised for size, mainly by smaller sort functions.
 compile_by_debian() {
     PATH=/usr/bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-22 \
         /usr/bin/cargo -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size "$@"
@@ -84,11 +85,11 @@ compile_by_debian() {
 
 shrink() {
     cargo run --quiet --locked -p tourismo-bindgen -- "$target/$triple/wasm/tourismo_wasm.wasm" "$package"
-    # What Rust's compiler uses by default for this target; every browser of the last years has it.
+    # The features that rustc enables by default for this target; all browsers of the last years support them.
     local features=(bulk-memory multivalue mutable-globals nontrapping-float-to-int reference-types sign-ext)
-    # Chosen one by one. -O3 and -Oz make the file smaller and the download larger, by a tenth: they number the local
-    # variables of each function anew, which hides from brotli that functions are alike. Sorting by name puts the instances
-    # of a generic function side by side.
+    # Selected passes. -O3 and -Oz make the file smaller and the compressed file larger, by a tenth: they renumber the
+    # local variables of each function, so that brotli finds fewer repetitions. Sorting by name places the instances of a
+    # generic function next to each other.
     local passes=(duplicate-function-elimination precompute-propagate optimize-instructions dce vacuum
         remove-unused-module-elements simplify-globals-optimizing dae-optimizing directize duplicate-function-elimination
         reorder-functions-by-name strip-debug strip-producers strip-target-features)

@@ -1,4 +1,4 @@
-// Prints the size of a file as it is and as it travels. Fails when it is over the limit: `size.mjs <file> <brotli bytes>`.
+// Prints the size of a file, uncompressed and with brotli. Fails if the latter exceeds the limit: `size.mjs <file> <brotli bytes>`.
 
 import { readFileSync } from "node:fs";
 import { brotliCompressSync, gzipSync } from "node:zlib";

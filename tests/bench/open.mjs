@@ -1,4 +1,4 @@
-// Measures how long a drive takes to open from what a device has stored: `open.mjs <given.json>` prints one JSON object.
+// Measures the time to open a drive from stored data: `open.mjs <given.json>` prints one JSON object.
 
 import { readFileSync } from "node:fs";
 import { name, openings } from "./phone.mjs";

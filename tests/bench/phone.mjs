@@ -1,4 +1,4 @@
-// The core as it runs in a browser, with a disk in memory and a measured clock: for the scripts beside this one.
+// The core in WebAssembly with a disk in memory, and a clock that measures it, for the scripts in this folder.
 
 import { readFileSync } from "node:fs";
 import { Core, initSync } from "../../pwa-shim/pkg/tourismo_wasm.js";
@@ -16,7 +16,7 @@ export class Phone {
     const opening = [...stored.values()].filter((entry) => entry.space !== "change");
     this.core = new Core({ seed: new Uint8Array(32).fill(seed), device, grant: null, stored: opening });
     this.waiting = [];
-    /** Milliseconds inside the core so far, conversions and all, and by which clock. */
+    /** The time in the core so far, including conversions, in milliseconds, and the clock that measures it. */
     this.spentMs = 0;
     this.clockMs = () => performance.now();
     this.handle({ type: "start" });
@@ -57,7 +57,7 @@ export class Phone {
     }
   }
 
-  /** Puts on the disk what was only noted, so that the disk's own work is not measured. */
+  /** Executes the noted writes, outside of the measured time. */
   flush() {
     for (const op of this.waiting.splice(0).flat()) {
       if (op.type === "put") {
@@ -84,13 +84,13 @@ export function median(values) {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
-/** Milliseconds of CPU so far: too coarse and slow for a fix, better than a clock for what takes long. */
+/** The CPU time so far in milliseconds: too coarse for a fix, and better than a clock for long operations. */
 function cpuMs() {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
 
-/** Milliseconds to open a drive in a new instance, and again while its document is in memory. */
+/** The milliseconds to open a drive in a new instance, and again while its document is in memory. */
 export function openings(stored, drive, setup) {
   const [openMs, reopenMs] = [[], []];
   for (let seed = 10; seed < 10 + OPENINGS; seed++) {

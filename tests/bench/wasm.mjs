@@ -1,4 +1,4 @@
-// Measures the core as it runs in a browser: `wasm.mjs <drive.json>` records the drive, opens it, and prints one JSON object.
+// Measures the core in WebAssembly: `wasm.mjs <drive.json>` records the drive, opens it, and prints one JSON object.
 
 import { readFileSync } from "node:fs";
 import { brotliCompressSync } from "node:zlib";
@@ -11,7 +11,7 @@ const FIXES_PER_BLOCK = 60;
 const fixes = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const setup = { wall: fixes[0].recordedAt };
 
-/** Records the drive; for each fix what it cost, in microseconds, and whether a block was packed. */
+/** Records the drive; returns for each fix the time in microseconds, and whether a block was encoded. */
 function record(phone) {
   phone.command({ type: "startDrive", car: null });
   const costs = fixes.map((fix) => {
@@ -27,7 +27,7 @@ function record(phone) {
   return { drive: outcome.doc, costs };
 }
 
-/** What a fix costs, its share of a block included, in the quietest ten minutes: others work on this machine, too. */
+/** The time for a fix, with its share of a block, in the fastest ten minutes, since other processes use this machine, too. */
 function usPerFix(costs) {
   const windows = Array.from({ length: costs.length / WINDOW }, (_, index) => costs.slice(index * WINDOW, (index + 1) * WINDOW));
   const inWindow = (window) => {
@@ -37,7 +37,7 @@ function usPerFix(costs) {
   return Math.min(...windows.map(inWindow));
 }
 
-// What runs for the first time runs slower: one drive to warm up.
+// The first run is slower: one drive to warm up.
 record(new Phone(new Map(), 1, setup));
 const stored = new Map();
 const { drive, costs } = record(new Phone(stored, 3, setup));

@@ -29,7 +29,7 @@ function median(values) {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 }
 
-/** Appends one by one, and says what one took. */
+/** Appends the fixes one by one; returns the time for each. */
 function append(document, count) {
   const costs = [];
   for (const fix of fixes.slice(0, count)) {

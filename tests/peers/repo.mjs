@@ -1,8 +1,8 @@
 // automerge-repo as a sync server and as its client, each with its files in a folder.
 //
-// `serve ADDRESS FOLDER` serves as the project's own sync server does. `make URL FOLDER COUNT` makes documents, syncs them,
-// and says `synced` when the server has said that it has them all; `open URL FOLDER` loads what was made and then connects.
-// Clients end when their standard input does. `count FOLDER IDS` says how many of those documents a folder holds.
+// `serve ADDRESS FOLDER` serves as automerge-repo's own sync server does. `make URL FOLDER COUNT` makes documents, syncs them,
+// and prints `synced` when the server has confirmed all of them. `open URL FOLDER` loads what was made and then connects.
+// Clients end when their standard input is closed. `count FOLDER IDS` prints how many of those documents a folder has.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { Repo } from "@automerge/automerge-repo";
@@ -49,7 +49,7 @@ switch (role) {
     throw new Error("serve ADDRESS FOLDER | make URL FOLDER COUNT | open URL FOLDER | count FOLDER IDS");
 }
 
-/** Resolves when the server has said that its heads are those of the document here. */
+/** Resolves when the server has reported the same heads as the local document's. */
 function known(handle) {
   return new Promise((resolve) => {
     handle.on("remote-heads", ({ heads }) => {

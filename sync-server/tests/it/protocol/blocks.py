@@ -1,4 +1,4 @@
-"""Packs fixes into the blocks of a track and unpacks them, as "Blocks" of PROTOCOL.md describes."""
+"""Encodes fixes into the blocks of a track and decodes them, as described in "Blocks" of PROTOCOL.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """A fix in whole units: milliseconds, micro-degrees, 0.1 m/s, degrees, 0.1 m and metres."""
+    """A fix in integer units: milliseconds, micro-degrees, 0.1 m/s, degrees, 0.1 m and metres."""
 
     fixed_at: int
     lat: int
@@ -193,7 +193,7 @@ def three_quarters(change: int) -> int:
 
 
 class Optional:
-    """The model of a value that a fix may lack."""
+    """The model of an optional value of a fix."""
 
     def __init__(self, least: int, most: int, mean: int, span: int | None = None):
         self.least, self.most, self.span = least, most, span
@@ -225,7 +225,7 @@ TURN = 360_000_001
 
 
 class PredictorV1:
-    """Codes the rows of version 1."""
+    """The coder of rows in version 1."""
 
     def __init__(self):
         self.row: Row | None = None
@@ -301,7 +301,7 @@ class Plain(Residual):
 
 
 class Column:
-    """A value that is predicted by the last one and three quarters of its last change."""
+    """A value that is predicted from the last one plus three quarters of its last change."""
 
     def __init__(self, least: int, most: int, model, span: int | None = None):
         self.least, self.most, self.model, self.span = least, most, model, span
@@ -324,7 +324,7 @@ class Column:
 
 
 class FewValues:
-    """A value that takes few values: an accuracy."""
+    """A field with few distinct values, such as an accuracy."""
 
     def __init__(self):
         self.seen: list[int] = []
@@ -384,7 +384,7 @@ def towards_zero(value: int, by: int) -> int:
 
 
 class PredictorV2:
-    """Codes the rows of version 2."""
+    """The coder of rows in version 2."""
 
     def __init__(self):
         self.row: Row | None = None
@@ -482,7 +482,7 @@ def varint(value: int) -> bytes:
 
 
 def pack(chunks: list[list[Row]], delay: int, version: int) -> list[bytes]:
-    """The blocks of one recorder session, one for each list of fixes that follow each other."""
+    """The blocks of one recorder session, one for each list of consecutive fixes."""
     blocks: list[bytes] = []
     for index, rows in enumerate(chunks):
         position = index % BLOCKS_PER_KEY[version]

@@ -21,11 +21,11 @@ HELLO, CHALLENGE, PROOF, WELCOME, CATCH_UP, ENTRIES, PUSH, CAUGHT_UP, FETCH, ACK
 FETCHED, DIFFERENCES, PONG, PING, BYE = 13, 15, 28, 29, 30
 
 MAX_CHANGES, MAX_BYTES = 1000, 256 << 10
-"""How much this client puts into one push."""
+"""The number of bytes in one push of this client."""
 
 
 def uuid8(data: bytes) -> bytes:
-    """The first 16 bytes with version 8 and the variant of RFC 9562 in their places."""
+    """The first 16 bytes as a UUID with version 8 and the variant of RFC 9562."""
     data = bytearray(data[:16])
     data[6] = data[6] & 0x0F | 0x80
     data[8] = data[8] & 0x3F | 0x80
@@ -40,7 +40,7 @@ def uuid7() -> bytes:
 
 
 def only(account: bytes, name: str) -> bytes:
-    """The id of a document of which an account has one."""
+    """The id of a document of a kind of which an account has only one."""
     return uuid8(sha256(b"tourismo only " + name.encode() + account).digest())
 
 
@@ -89,7 +89,7 @@ class Document:
         self.deps_of.update({change.hash: change.deps for change in self.changes()})
 
     def take_in(self, chunks: list[bytes]) -> None:
-        """Takes in changes and snapshots from the relay, which has them for certain."""
+        """Applies changes and snapshots from the relay, which count as acknowledged."""
         own = {change.hash for change in self.unsent()}
         actor = self.automerge.get_actor()
         self.automerge = core.Document.load(b"".join([self.automerge.save(), *chunks]))
@@ -98,14 +98,14 @@ class Document:
         self.acknowledged |= self.deps_of.keys() - own
 
     def put(self, *path_and_value, kind=None) -> None:
-        """Sets the value at a path of keys in one change; makes the maps on the way."""
+        """Sets the value at a path of keys in one change, and creates missing maps."""
         *path, key, value = path_and_value
         with self.automerge.transaction() as change:
             self.put_in(change, core.ROOT, [*path, key], value, kind)
         self.note()
 
     def put_all(self, values: dict) -> None:
-        """Sets many values of the root in one change. Bytes, texts, whole numbers, truths and maps of them."""
+        """Sets many values of the root in one change: bytes, texts, integers, booleans and maps of them."""
         with self.automerge.transaction() as change:
             for key, value in values.items():
                 self.put_in(change, core.ROOT, [key], value)
@@ -128,7 +128,7 @@ class Document:
             change.put(place, key, SCALARS[type(value)], value)
 
     def read(self, place=core.ROOT):
-        """Everything in the document as Python has it."""
+        """The document as Python values."""
         out = {}
         for key in self.automerge.keys(place):
             value, child = self.automerge.get(place, key)
@@ -137,13 +137,13 @@ class Document:
             elif value == core.ObjType.Text:
                 out[key] = self.automerge.text(child)
             else:
-                # This package gives bytes as a list of numbers.
+                # This package returns bytes as a list of numbers.
                 out[key] = bytes(value[1]) if value[0] == core.ScalarType.Bytes else value[1]
         return out
 
 
 class Text(str):
-    """A text that is an Automerge `Text`, so that edits of several devices merge."""
+    """A text as an Automerge `Text`, so that edits of several devices merge."""
 
 
 SCALARS = {
@@ -166,7 +166,7 @@ class Device:
         self.epoch, self.cursor, self.relay = None, 0, None
 
     def grant_to(self, device: bytes) -> list[bytes]:
-        """Lets a device in. [H5]"""
+        """Signs a grant for a device. [H5]"""
         return [self.public, self.key.sign(b"tourismo grant v1" + self.account + device)]
 
     def proof(self, relay: bytes, nonce: bytes, origin: str) -> bytes:
@@ -191,7 +191,7 @@ class Device:
         return (total % 2**256).to_bytes(32, "little")
 
     def sync(self, url: str, fetch: bool = False) -> None:
-        """Connects, catches up, fetches the tracks if asked to, pushes everything, and disconnects."""
+        """Connects, catches up, fetches the tracks if requested, pushes everything, and disconnects."""
         with Connection(url, self) as connection:
             connection.handshake()
             connection.catch_up()
@@ -210,7 +210,7 @@ class Device:
 
     def get(self, url: str, path: str):
         """Reads as this account: the status and the body."""
-        # The relay's clock counts, told when this device connected last. [R2]
+        # The relay's clock counts; its time is known from the last connection. [R2]
         token = self.token(url, self.relay_clock + 3_600_000)
         return read(url, path, {"Authorization": f"Bearer {token}"})
 
@@ -229,7 +229,7 @@ class Ended(Exception):
 
 class Connection:
     check = staticmethod(lambda _message: None)
-    """Is called with every message, either way."""
+    """Called with every message in both directions."""
 
     def __init__(self, url: str, device: Device):
         self.origin, self.device = url, device
@@ -299,9 +299,9 @@ class Connection:
                 document.acknowledged.update(heads)
 
     def compare(self) -> None:
-        """Asks for every document that differs and fetches it. [D1] [D2]"""
+        """Compares all documents, and fetches those that differ. [D1] [D2]"""
         documents = self.device.documents
-        # Of a document with changes that were never acknowledged it says no heads.
+        # The heads of a document with unacknowledged changes are empty.
         told = [[doc, [] if documents[doc].unsent() else documents[doc].heads_at_relay()] for doc in sorted(documents)]
         self.say(COMPARE, bytes(16), b"\xff" * 16, [[doc, heads] for doc, heads in told if heads])
         differing, is_last = {}, False
@@ -330,7 +330,7 @@ class Connection:
         document.take_in(chunks)
 
     def push(self) -> None:
-        """Pushes what was never acknowledged, page by page, and waits until all of it is. [P1] [P2] [P3]"""
+        """Pushes the unacknowledged changes in batches, and waits until all are acknowledged. [P1] [P2] [P3]"""
         documents = self.device.documents.values()
         waiting = [(document, change) for document in documents for change in document.unsent()]
         page: dict[bytes, tuple[Document, list]] = {}

@@ -1,4 +1,4 @@
-"""Two devices of Anna and one of Ben: they record, sync, publish and follow; what they read is printed."""
+"""Two devices of Anna and one of Ben record, sync, publish and follow. Prints what they read."""
 
 import json
 import math
@@ -21,7 +21,7 @@ started_at = now - 2 * HOUR
 
 
 def examples() -> dict[str, str]:
-    """What "Examples" of PROTOCOL.md shows."""
+    """The examples in PROTOCOL.md."""
     device = Device(seed=bytes([1] * 32))
     other = Device(seed=bytes([2] * 32))
     relay, nonce, origin = bytes([4] * 16), bytes([5] * 32), "https://relay.example"
@@ -70,7 +70,7 @@ recorded = [
     for second in range(600)
 ]
 chunks = [recorded[at : at + 30] for at in range(0, 600, 30)]
-# The first and the last 50 seconds, some 1,000 m, are hidden; the shown part begins at a full hour.
+# The first and the last 50 seconds (about 1,000 m) are hidden; the shown part begins at a full hour.
 shown = recorded[50:550]
 shift = shown[0].fixed_at - shown[0].fixed_at // HOUR * HOUR
 shown = [Row(row.fixed_at - shift, row.lat, row.lon, row.speed, altitude=row.altitude) for row in shown]
@@ -80,10 +80,10 @@ def uuid_text(data: bytes) -> str:
     return str(uuid.UUID(bytes=data))
 
 
-# Every message is as the grammar in PROTOCOL.md has it, and so is what documents hold in CBOR.
+# Every message must match the grammar in PROTOCOL.md, and so must the CBOR values in documents.
 with open(protocol, encoding="utf-8") as text:
     messages, values = re.findall(r"```cddl\n(.*?)```", text.read(), re.DOTALL)
-# The validator errs over choices between an array and something else: what a choice stands for is checked by itself.
+# The validator fails on choices between an array and another type, so that each alternative is checked separately.
 _, of_messages, types, of_bodies = re.sub(r"[\w-]+: [\w-]+ / null", "any", messages).split("\n\n")
 _, of_bodies = of_bodies.split("\n", 1)
 
@@ -93,7 +93,7 @@ def schema(rule: str) -> Schema:
 
 
 def by_tag(rules: str) -> dict[int, Schema]:
-    """One for each rule, by the number with which its array begins."""
+    """The rules of messages, by the number at the start of the array."""
     found = re.findall(r"^([\w-]+) *= \[(\d+)", rules, re.MULTILINE)
     return {int(tag): schema(rule) for rule, tag in found}
 
@@ -115,13 +115,13 @@ Connection.check = staticmethod(check)
 
 
 def held(rule: str, value: list) -> bytes:
-    """A value in CBOR, as a rule of the grammar has it."""
+    """Checks a CBOR value by a rule of the grammar, and returns its encoding."""
     data = cbor2.dumps(value)
     schema(rule).validate_cbor(data)
     return data
 
 
-# Anna's first device records with no relay in sight.
+# Anna's first device records without a connection.
 anna = Device()
 car, drive, track = uuid7(), uuid7(), uuid7()
 copy = copy_of(anna.account, drive)
@@ -140,7 +140,7 @@ stats = [12_000.0, 0.0, 599_000, 599_000, 20.0, 20.4, 180.0, 0.0, 600, 0, 0]
 document.put_all({"endedAt": started_at + 599_000, "stats": held("stats", stats)})
 anna.sync(url)
 
-# A second device comes by a grant and gets everything back.
+# A second device joins with a grant and receives everything.
 second = Device()
 second.enter(anna.account, anna.grant_to(second.public))
 second.sync(url, fetch=True)
@@ -151,12 +151,12 @@ blocks = second.documents[track].read()["rec"]
 (blocks,) = [[session[key] for key in sorted(session)] for session in blocks.values()]
 assert unpack(blocks) == recorded
 
-# It loses a document, compares, and gets it back.
+# It loses a document, compares, and receives it again.
 del second.documents[drive]
 second.sync(url)
 assert second.documents[drive].read() == anna.documents[drive].read()
 
-# It publishes the drive; the first device hears of it.
+# It publishes the drive; the first device receives the change.
 second.document(copy, PUBLISHED).put_all(
     {
         "title": "Pass",
@@ -174,7 +174,7 @@ assert anna.documents[copy].read() == second.documents[copy].read()
 
 
 def until(device, path, is_shown=lambda body: True):
-    """Reads again until it is shown: an acknowledged change may be shown some moments later. [P13]"""
+    """Repeats a read until the change is visible, which may be shortly after its acknowledgement. [P13]"""
     while True:
         status, value = device.get(url, path)
         if status == 200 and is_shown(value):
@@ -200,7 +200,7 @@ ben.sync(url)
 anna.document(only(anna.account, "social"), SOCIAL).put(entry("accept", ben.account), True)
 anna.sync(url)
 
-# A stranger who has no grant is sent away.
+# A device without a grant is refused.
 stranger = Device()
 stranger.enter(anna.account, [stranger.public, stranger.key.sign(b"tourismo grant v1" + anna.account)])
 try:
