@@ -187,7 +187,7 @@ impl Replica {
         }
     }
 
-    /// Retries a failed transaction now: somebody is there, and may have freed space.
+    /// Retries a failed transaction immediately: the user is present, and may have freed space.
     fn retry_writes(&mut self, now: Now) {
         self.writes.retry_now(now.monotonic_ms as u64);
     }

@@ -1,4 +1,4 @@
-//! The server as a whole: its state, its routes, and the endpoints about the process.
+//! The server as a whole: its state, its routes, and the endpoints about the process itself.
 
 pub(crate) mod health;
 pub(crate) mod metrics;

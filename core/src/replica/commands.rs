@@ -1,7 +1,7 @@
-//! What a person or a program can want, and how it is done with the documents.
+//! Commands of the user or the app, and their application to documents.
 //!
-//! A command is checked as a whole before it is applied, see [`needs`]. One that needs a document from storage or from the
-//! relay waits, and is checked again when something has come.
+//! A command is checked as a whole before it is applied, see [`needs`]. A command that needs a document from storage or
+//! from the relay waits, and is checked again after each arrival.
 
 mod driving;
 mod garage;
@@ -31,16 +31,16 @@ use crate::time::Now;
 use crate::track::parts::merged;
 use crate::wire::{DocKind, MAX_CHUNK_BYTES, grant_bytes, join_check};
 
-/// What a command led to.
+/// The result of applying a command.
 enum Applied {
-    /// It is done in memory.
+    /// The command is complete in memory.
     Done(Option<DocId>),
-    /// Its answer comes from elsewhere.
+    /// Another component answers.
     AnsweredElsewhere,
 }
 
 impl Replica {
-    /// Applies a command, refuses it, or has it wait.
+    /// Applies a command, refuses it, or queues it until its documents are here.
     pub(super) fn command(&mut self, now: Now, request: u32, command: Command) {
         let applied = match self.needs(&command) {
             Ok(()) => self.apply(now, request, &command),
@@ -60,7 +60,7 @@ impl Replica {
             Err(Unmet::Recovery) => return self.wait(request, command),
         };
         match applied {
-            // What only shows something does not wait for the disk.
+            // A command that changes only what is shown has nothing to write.
             Ok(Applied::Done(doc)) if matches!(command, Command::OpenDrive { .. } | Command::CloseDrive) => {
                 self.output.effects.push(Effect::Settled { request, outcome: CommandOutcome::Done { doc } });
             }
@@ -79,7 +79,7 @@ impl Replica {
         }
     }
 
-    /// Has a command wait until something has come.
+    /// Queues a command until its documents are here.
     fn wait(&mut self, request: u32, command: Command) {
         if let Command::OpenDrive { drive } = command {
             self.opened = Some(TrackView::Loading { drive });
@@ -88,7 +88,7 @@ impl Replica {
         self.commands.wait(request, command);
     }
 
-    /// Attempts the commands that wait for a document.
+    /// Retries the commands that wait for a document.
     pub(super) fn retry_waiting(&mut self, now: Now) {
         for (request, command) in self.commands.take_waiting() {
             self.command(now, request, command);
@@ -174,7 +174,7 @@ impl Replica {
         Ok(Applied::AnsweredElsewhere)
     }
 
-    /// Enters the account that a grant is for, if nothing here belongs to another.
+    /// Joins the account of a grant, if no document here belongs to another account.
     fn join_account(&mut self, grant: &[u8]) -> Result<Option<DocId>, CommandError> {
         let linked = bootstrap::read_grant(grant, &self.device.identity.device)?;
         if linked.device != self.device.identity.device {
@@ -189,7 +189,7 @@ impl Replica {
         self.device.identity = Identity { account: linked.account, grant: Some(linked.grant), ..self.device.identity };
         bootstrap::store_identity(&self.device.identity, &mut self.writes);
         self.sync_client.join(self.device.identity);
-        // What is signed for the connection that ends proves nothing on the next.
+        // The signature for the closing connection is invalid on the next one.
         self.device.signatures.forget_proof();
         self.output.effects.push(Effect::Disconnect);
         self.output.topics.extend([Topic::Account, Topic::Status]);
@@ -226,7 +226,7 @@ impl Replica {
                 None => return Ok(Some(drive)),
             },
             None => {
-                // Whichever device publishes makes the same document: two copies could not both be withdrawn.
+                // All devices compute the same id, since each copy would have to be withdrawn separately.
                 let copy = DocId::of_copy(&self.device.identity.account, &drive, fields.renewals);
                 self.make_copy(drive, &fields, copy, visibility)?;
                 copy
@@ -235,7 +235,7 @@ impl Replica {
         self.note_published(drive, copy, visibility, None)
     }
 
-    /// Makes another copy with another id, and withdraws the one that there is: its link leads nowhere any more.
+    /// Creates another copy with another id and withdraws the current one, so that its link shows nothing.
     fn renew_link(&mut self, drive: DocId) -> Result<Option<DocId>, CommandError> {
         let fields = self.drive(&drive)?.clone();
         let before = self.copy(&drive)?.ok_or(CommandError::NotFound)?;
@@ -246,7 +246,7 @@ impl Replica {
         self.note_published(drive, copy, fields.visibility, Some(renewals))
     }
 
-    /// Makes the published copy of a drive. Everything is checked before anything is written.
+    /// Creates the published copy of a drive. Everything is checked before anything is written.
     fn make_copy(
         &mut self,
         drive: DocId,
@@ -260,7 +260,7 @@ impl Replica {
         }
         let track = fields.track.ok_or(CommandError::Unreadable)?;
         let redacted = self.redact(&track, fields, visibility)?;
-        // The copy's one change is the largest there is.
+        // All blocks are in one change, whose size is limited.
         let change =
             published::create(self.documents.create(copy, DocKind::Published), &redacted).map_err(unreadable)?;
         if change.as_ref().is_some_and(|change| change.chunk.len() > MAX_CHUNK_BYTES) {
@@ -271,7 +271,7 @@ impl Replica {
         Ok(())
     }
 
-    /// Says in a drive where its copy is and who may see it.
+    /// Records the copy and its visibility in the drive.
     fn note_published(
         &mut self,
         drive: DocId,
@@ -284,7 +284,7 @@ impl Replica {
         Ok(Some(drive))
     }
 
-    /// What others may see of a track, made anew.
+    /// Computes the public part of a track.
     fn redact(
         &mut self,
         track: &DocId,
@@ -292,7 +292,7 @@ impl Replica {
         visibility: Visibility,
     ) -> Result<published::PublishedFields, CommandError> {
         let stretches = self.documents.stretches(track);
-        // Where the drive ended cannot be hidden while that part of the track is still on the way from another device.
+        // The end of the drive cannot be hidden while that part of the track is missing here.
         if merged(&stretches).len() < fields.stats.map_or(0, |stats| stats.fixes as usize) {
             return Err(CommandError::TrackNotHere);
         }
@@ -322,7 +322,7 @@ impl Replica {
         Ok(None)
     }
 
-    /// Changes a document, or makes it if it is not here.
+    /// Changes a document, or creates it if it is not here.
     fn edit_or_create(&mut self, id: DocId, kind: DocKind, put: &DocumentEdit<'_>) -> Result<(), CommandError> {
         let is_new = self.documents.record(&id).is_none();
         match put(self.documents.create(id, kind)) {
@@ -340,7 +340,7 @@ impl Replica {
         Ok(())
     }
 
-    /// Brings a published copy up to date with its drive.
+    /// Updates a published copy with the fields of its drive.
     fn change_published(&mut self, drive: DocId, copy: DocId, visibility: Visibility) -> Result<(), CommandError> {
         let fields = self.drive(&drive)?.clone();
         let car = self.documents.car_name(fields.car);
@@ -350,7 +350,7 @@ impl Replica {
         Ok(())
     }
 
-    /// What is known of a drive that is on the lists.
+    /// Returns the row of a drive that is listed.
     fn drive(&self, drive: &DocId) -> Result<&drive::DriveFields, CommandError> {
         match self.documents.row(drive) {
             Some(DocumentRow::Drive(fields)) if !fields.deleted => Ok(fields),
@@ -358,19 +358,20 @@ impl Replica {
         }
     }
 
-    /// The published copy of a drive, see [`DocumentStore::copy_of`](crate::replica::documents::DocumentStore::copy_of).
+    /// Returns the published copy of a drive, see
+    /// [`DocumentStore::copy_of`](crate::replica::documents::DocumentStore::copy_of).
     fn copy(&self, drive: &DocId) -> Result<Option<DocId>, CommandError> {
         Ok(self.documents.copy_of(self.drive(drive)?))
     }
 }
 
-/// How a command changes a document.
+/// The edit of a document by a command.
 type DocumentEdit<'a> = dyn Fn(&mut Automerge) -> Result<Option<NewChange>, EditError> + 'a;
 
-/// How long a token for reads is good, milliseconds: half of what a relay allows, whose clock may be another.
+/// The lifetime of a read token in milliseconds: half of the maximum, since the relay's clock may differ.
 const TOKEN_MS: i64 = MAX_LIFETIME_MS / 2;
 
-/// The document of this kind that an account has only one of.
+/// Returns the id of the document of a kind of which an account has only one.
 pub(super) fn singleton_id(account: &AccountId, kind: DocKind) -> DocId {
     DocId::only(account, if kind == DocKind::Profile { "profile" } else { "settings" })
 }

@@ -46,7 +46,7 @@ impl Replica {
         match effect {
             SyncEffect::Send(bytes) => self.output.effects.push(Effect::Send { bytes }),
             SyncEffect::Sign(bytes) => {
-                // A late signature belongs to a connection that is closed.
+                // A signature that arrives later belongs to a closed connection.
                 self.device.signatures.forget_proof();
                 self.sign(bytes, Signing::Proof);
             }
@@ -67,13 +67,13 @@ impl Replica {
         self.retry_fetches(now);
     }
 
-    /// Attempts again what waits for a document of the relay.
+    /// Retries what waits for a document from the relay.
     fn retry_fetches(&mut self, now: Now) {
         self.read_recovering();
         self.retry_waiting(now);
     }
 
-    /// Connects if it is time, and sends what can be sent. Returns whether there was anything to do.
+    /// Connects if that is due, and sends messages. Returns whether there was anything to do.
     pub(super) fn poll_sync_client(&mut self, now: Now) -> bool {
         let connects = self.sync_client.should_connect(now.monotonic_ms as u64);
         if connects {

@@ -140,14 +140,14 @@ mod tests {
 
     const DOCS: [DocId; 3] = [DocId::from_bytes([1; 16]), DocId::from_bytes([2; 16]), DocId::from_bytes([3; 16])];
 
-    /// A phone that dies whenever one document is folded: storage that outlives it, and what a start folds.
+    /// A phone that crashes whenever it folds one certain document. Its storage remains.
     #[derive(Default)]
     struct Phone {
         disk: Vec<StoredEntry>,
     }
 
     impl Phone {
-        /// Starts, folds until it dies or is done, and says what came back.
+        /// Starts the phone and folds until it crashes or is done; returns the folded documents.
         fn start(&mut self, deadly: Option<DocId>) -> (Vec<DocId>, DocumentStore) {
             let (mut documents, mut writes) = (DocumentStore::open([7; 16], &[]), WriteQueue::default());
             DOCS.iter().for_each(|doc| documents.mark_stale(*doc, DocKind::Car));

@@ -12,18 +12,18 @@ use crate::time::{Now, UtcOffset};
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) identity: Identity,
-    /// The author of this start's changes: fresh at every start, since one that a restored or doubled tab used again would
-    /// wedge Automerge for good.
+    /// The actor of this start's changes, new at every start. If a restored or duplicated browser profile reused an
+    /// actor, two changes would have the same number, and Automerge could never merge them.
     pub(super) actor: [u8; 16],
-    /// The zone of the phone's clock, if the shell has told it.
+    /// The phone's time zone offset, if the shell has reported it.
     pub(super) utc_offset: Option<UtcOffset>,
-    /// The signatures that are awaited.
+    /// The pending signatures.
     pub(super) signatures: Signatures,
     rng: ChaCha12Rng,
 }
 
 impl Device {
-    /// Makes a fresh actor for the device from the shell's seed.
+    /// Creates a new actor for the device from the shell's seed.
     pub(super) fn new(identity: Identity, seed: [u8; 32]) -> Device {
         let mut rng = ChaCha12Rng::from_seed(seed);
         let mut actor = [0; 16];
@@ -44,7 +44,7 @@ impl Device {
         DocId::bound(&self.identity.account, part)
     }
 
-    /// Returns a new id that sorts behind those of before.
+    /// Returns a new id that sorts after the earlier ones.
     pub(super) fn new_doc_id(&mut self, now: Now) -> DocId {
         let mut random = [0; 10];
         self.rng.fill_bytes(&mut random);

@@ -1,7 +1,7 @@
 //! The phone's documents: the record of each, the ones in memory, and the rows projected from them.
 //!
 //! Each change, local or remote, passes through here exactly once: it is queued for the disk, the document's record is
-//! updated, and the row is folded again. The document store does not know where changes come from.
+//! updated, and the row is folded again. The document store is independent of where changes come from.
 
 mod damage;
 mod document;
@@ -50,7 +50,7 @@ pub(crate) struct DocumentStore {
     actor: [u8; 16],
     documents: Documents,
     folds: FoldQueue,
-    /// What the reconcilers have not taken yet.
+    /// The events that the reconcilers have not taken.
     events: Set<DocumentEvent>,
     /// Documents whose changed records are not queued for the disk; see [`DocumentStore::write`].
     unwritten: Set<DocId>,
@@ -63,7 +63,7 @@ pub(crate) struct DocumentStore {
     digest: Digest,
 }
 
-/// What happened to a document and concerns a reconciler.
+/// An event of a document that concerns a reconciler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum DocumentEvent {
     /// A drive, a track or a published copy has changes of two devices, or a drive with a published copy changed
@@ -115,7 +115,7 @@ impl DocumentStore {
             if rows::is_contested(&stored.row) {
                 documents.events.insert(DocumentEvent::Merged(doc));
             }
-            // A row is shown although the record is damaged: the relay may have the document.
+            // A row is shown even if the record is damaged, since the relay may have the document.
             documents.documents.record_or_new(doc, stored.row.kind());
             documents.documents.set_row(&doc, Some(stored.row));
         }

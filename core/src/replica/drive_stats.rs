@@ -1,8 +1,8 @@
 //! Reconciles the statistics of drives after two devices recorded into one track.
 //!
-//! The device that finishes a drive writes the statistics of the part that it knows. When the tracks have been merged,
-//! each device recalculates them and writes a different result; from the same track all devices get the same result. A
-//! device without the track fetches it, because the devices that recorded it may be lost before they recalculate.
+//! The device that finishes a drive writes the statistics of the part that it has. After the merge of the tracks each
+//! device recalculates them; from the same track all devices get the same result. A device without the track fetches
+//! it, because the devices that recorded it may be lost before they recalculate.
 
 use crate::docs::drive;
 use crate::id::DocId;
@@ -128,7 +128,7 @@ mod tests {
     use crate::stats::DriveStats;
     use crate::time::Timestamp;
 
-    /// Returns a phone with a finished drive, whose statistics have so many fixes more than its track, which is empty.
+    /// Returns a phone with a finished drive and an empty track. The drive's statistics count so many fixes.
     fn finished(fixes: u32) -> Phone {
         let mut phone = Phone::new();
         let wrong = DriveStats { fixes, moving_ms: 7, ..DriveStats::default() };

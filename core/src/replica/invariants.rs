@@ -1,9 +1,9 @@
-//! What holds of the replica after every event, whatever came before. The simulator checks it.
+//! The invariants of the replica after every event. The simulator checks them.
 
 use crate::replica::Replica;
 
 impl Replica {
-    /// Checks what holds after every [`Replica::handle`].
+    /// Checks the invariants.
     ///
     /// # Errors
     /// The first invariant that does not hold, in words.
@@ -12,7 +12,7 @@ impl Replica {
         self.check_waiting_commands()
     }
 
-    /// A command that waits is attempted again: something is on its way that ends in another attempt.
+    /// A waiting command is retried only on an event, so one must be pending.
     fn check_waiting_commands(&self) -> Result<(), String> {
         let is_anything_coming = self.reads.is_any_awaited() || self.sync_client.fetches().next().is_some();
         match self.commands.waiting().next() {

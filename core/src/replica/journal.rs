@@ -45,7 +45,7 @@ enum StoredJournalEntry {
         heading_deg: Option<i32>,
         #[n(8)]
         speed_dmps: Option<i32>,
-        /// The number of the refusal because of its time.
+        /// The number of the refusal of its time.
         #[n(9)]
         refusal: Option<u8>,
     },

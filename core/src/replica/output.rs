@@ -11,7 +11,7 @@ pub(super) const DOCUMENT_TOPICS: [Topic; 5] =
 #[derive(Debug, Default)]
 pub(super) struct Output {
     pub(super) effects: Vec<Effect>,
-    /// Views that changed since the last answer.
+    /// The topics whose views changed since the last answer.
     pub(super) topics: Set<Topic>,
     /// When the shell's timer fires, on the monotonic clock.
     timer: Option<u64>,

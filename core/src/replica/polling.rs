@@ -7,7 +7,7 @@ use crate::replica::reconcile::{ReconcileContext, Reconcilers};
 use crate::replica::recording::Recording;
 use crate::time::Now;
 
-/// A component that may have something to do although no input is for it.
+/// A component that may have work although no input is for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Component {
     /// Reads of documents that failed.

@@ -17,7 +17,7 @@ pub(super) struct Reconcilers {
 }
 
 impl Reconcilers {
-    /// Hands over to each reconciler what happened to documents.
+    /// Passes the events of documents to each reconciler.
     fn take_events(&mut self, documents: &mut DocumentStore) {
         for event in documents.take_events() {
             self.copies.note(event);
@@ -60,7 +60,7 @@ impl ReconcileContext<'_> {
         self.reads.read_document(doc, self.writes, self.output);
     }
 
-    /// Returns what changes whenever a reconciler writes, reads or fetches something.
+    /// Returns a value that changes whenever a reconciler writes, reads or fetches.
     fn activity(&self) -> (WriteSeq, usize, usize) {
         (self.writes.write_seq(), self.output.effects.len(), self.sync_client.fetches().count())
     }
@@ -68,7 +68,7 @@ impl ReconcileContext<'_> {
 
 #[cfg(test)]
 pub(super) mod fixture {
-    //! A phone for the reconcilers' tests: it has documents, and a disk that answers when it is read.
+    //! A phone for the tests of the reconcilers: it has documents, and a disk that answers on request.
 
     use super::*;
     use crate::docs::automerge_doc::NewChange;
@@ -139,7 +139,7 @@ pub(super) mod fixture {
             self.add(DRIVE, change);
         }
 
-        /// Creates the published copy of the drive, which is visible to these.
+        /// Creates the published copy of the drive with this visibility.
         pub(in crate::replica) fn make_copy(&mut self, copy: DocId, visibility: Visibility) {
             let fields = PublishedFields {
                 title: String::new(),
@@ -176,7 +176,7 @@ pub(super) mod fixture {
             self.documents.unload(&doc);
         }
 
-        /// Reads a document for which the disk was asked. Returns whether it was.
+        /// Answers a read of a document. Returns whether there was one.
         pub(in crate::replica) fn disk_answers(&mut self, doc: DocId) -> bool {
             let range = DocumentStore::change_range(&doc);
             let asked = self

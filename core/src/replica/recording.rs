@@ -54,8 +54,7 @@ pub(crate) struct RecordedDrive {
     #[n(5)]
     #[cbor(default)]
     pub(crate) is_running: bool,
-    /// By how much the clock of the recording was ahead of the phone's at that time: the amount by which the phone's
-    /// was set back.
+    /// The difference between the recording's clock and the phone's at that time: how far the phone's was set back.
     #[n(6)]
     #[cbor(default)]
     pub(crate) ahead_ms: i64,
@@ -236,8 +235,8 @@ impl Recording {
         self.recorder.go_on_at(self.timeline.at(now));
     }
 
-    /// Leaves the recording as a killed app left it behind, without what came since it went on. Returns whether there was
-    /// something to undo.
+    /// Restores the unfinished recording of a killed app, without what was recorded after it resumed. Returns whether
+    /// there was something to undo.
     pub(crate) fn undo_resume(&mut self, writes: &mut WriteQueue) -> bool {
         let Some(before) = self.before_resume.take() else { return false };
         let BeforeResume { left_off_at, recorder, stretch, journal_next } = before;
@@ -436,8 +435,8 @@ impl Recording {
         self.packer.begin(now.monotonic_ms as u64);
     }
 
-    /// Reads the phone's clock, and stores its difference and the sensor's from the clock of the recording. After a
-    /// kill nothing else tells how long the app was gone.
+    /// Reads the phone's clock and stores its difference from the recording's, and the sensor's offset. After a kill
+    /// only these tell how long the app was stopped.
     fn update_clocks(&mut self, now: Now, writes: &mut WriteQueue) {
         self.recorded_drive.last_at = Some(now.wall);
         let ahead_ms = self.timeline.at(now).millis_since(now.wall);

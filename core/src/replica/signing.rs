@@ -1,4 +1,4 @@
-//! What the device is asked to sign, and what becomes of the signatures.
+//! The requests for signatures with the device key, and the use of the signatures.
 
 use serde_bytes::ByteBuf;
 
@@ -10,49 +10,49 @@ use crate::sorted::Map;
 use crate::time::Timestamp;
 use crate::wire::Grant;
 
-/// Why the device is asked to sign.
+/// The purpose of a signature.
 #[derive(Debug)]
 pub(super) enum Signing {
-    /// To prove itself to the relay.
+    /// The proof for the relay.
     Proof,
-    /// To let this other device in; the command with this request.
+    /// A grant for another device, and the request of the command.
     Grant(u32, DeviceKey),
-    /// To let this account read from the relay for a while; the command with this request.
+    /// A read token for this account, and the request of the command.
     Token(u32, TokenTerms),
 }
 
-/// What a token for reads says besides its signature.
+/// The content of a read token without its signature.
 #[derive(Debug)]
 pub(super) struct TokenTerms {
     pub(super) account: AccountId,
-    /// The origin of the relay that it is for.
+    /// The origin of the relay that accepts it.
     pub(super) origin: String,
-    /// By the relay's clock.
+    /// Its end by the relay's clock.
     pub(super) expires_at: Timestamp,
-    /// By this phone's clock.
+    /// Its end by this phone's clock.
     pub(super) expires_here_at: Timestamp,
 }
 
-/// The signatures that are awaited, by request.
+/// The pending signatures, by request.
 #[derive(Debug, Default)]
 pub(super) struct Signatures(Map<u32, Signing>);
 
 impl Signatures {
-    /// Forgets the signature for a connection that is gone: it proves nothing on the next.
+    /// Removes the request for a closed connection: its signature is invalid on the next one.
     pub(super) fn forget_proof(&mut self) {
         self.0.retain(|_, signing| !matches!(signing, Signing::Proof));
     }
 }
 
 impl Replica {
-    /// Asks the device for a signature.
+    /// Requests a signature from the shell.
     pub(super) fn sign(&mut self, bytes: Vec<u8>, signing: Signing) {
         let request = self.output.next_request();
         self.device.signatures.0.insert(request, signing);
         self.output.effects.push(Effect::Sign { request, bytes });
     }
 
-    /// Takes in a signature.
+    /// Handles a signature.
     pub(super) fn signed(&mut self, request: u32, signature: &[u8]) {
         let Some(signing) = self.device.signatures.0.remove(&request) else { return };
         let Ok(signature) = <[u8; 64]>::try_from(signature) else { return };

@@ -1,4 +1,4 @@
-//! What the whole replica promises, shown with a shell and a relay of a few lines. The stories are in `tests/`.
+//! Tests of the whole replica with a minimal shell and relay. The integration tests are in `tests/`.
 
 use ed25519_dalek::{Signer, SigningKey};
 use serde_bytes::ByteBuf;
@@ -12,26 +12,26 @@ use crate::session::relay::{self, LogPage, RelaySession};
 use crate::time::{Now, Timestamp};
 use crate::wire::{Epoch, Message, RelayId};
 
-/// A shell whose disk answers only when it is told to, connected to a relay that has nothing.
+/// A shell with a disk that answers on request, connected to a relay without data.
 struct Bench {
     key: SigningKey,
     replica: Replica,
     relay: RelaySession,
-    /// What the relay's clock shows.
+    /// The relay's time.
     relay_at: Timestamp,
     held: Vec<Input>,
     disk: Vec<StoredEntry>,
-    /// What the relay has, as far as it tells.
+    /// The relay's head of the log.
     head: u64,
     digest: Digest,
-    /// What the phone said, in order.
+    /// The phone's messages, in order.
     said: Vec<Message>,
     outcomes: Vec<CommandOutcome>,
 }
 
 const RELAY: RelayId = RelayId([2; 16]);
 const ORIGIN: &str = "https://relay.example";
-/// What the phone's clock shows.
+/// The phone's time.
 const WALL: Timestamp = Timestamp(1_800_000_000_000);
 
 fn policy() -> OriginPolicy {
@@ -43,7 +43,7 @@ impl Bench {
         Bench::opened(Vec::new())
     }
 
-    /// The phone started with what the disk has.
+    /// A started phone with these stored entries.
     fn opened(stored: Vec<StoredEntry>) -> Bench {
         let key = SigningKey::from_bytes(&[7; 32]);
         let bootstrap = Bootstrap {
@@ -121,14 +121,14 @@ impl Bench {
         }
     }
 
-    /// The disk answers everything that waits, and what comes of it.
+    /// Answers all pending requests to the disk, and those that follow.
     fn sync_disk(&mut self) {
         while let Some(input) = (!self.held.is_empty()).then(|| self.held.remove(0)) {
             self.tell(input);
         }
     }
 
-    /// Has the phone make a token.
+    /// Makes the phone create a token.
     fn token(&mut self) -> ReadToken {
         self.tell(Input::Command { request: 1, command: Command::ReadToken });
         let Some(CommandOutcome::Token { token, .. }) = self.outcomes.last() else { panic!("a token") };
@@ -154,7 +154,7 @@ fn p1_nothing_is_pushed_before_it_is_on_the_phones_disk() {
     assert!(matches!(bench.outcomes[..], [CommandOutcome::Done { .. }]));
 }
 
-/// Tells a phone that is connected again what the relay has, which is what it believes, and says whether it compares.
+/// Reconnects a phone to a relay with the same digest, and returns whether it compares all documents.
 fn compares_on_the_next_connection(garbled: Option<Message>) -> bool {
     let mut bench = Bench::new();
     bench.tell(Input::Start);

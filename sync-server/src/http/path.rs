@@ -1,4 +1,4 @@
-//! Parameters in the path.
+//! The places of a path that name something.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::error::ApiError;
 
-/// The parameters of the path. Unreadable ones give `not_found`.
+/// What stands at the places of a path. What cannot even be read names nothing.
 #[derive(Debug)]
 pub(crate) struct Path<T>(pub(crate) T);
 

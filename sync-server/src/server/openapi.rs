@@ -1,4 +1,4 @@
-//! `GET /v1/openapi.json`: the description of every read, made from the code that answers it.
+//! `GET /v1/openapi.json`: every read, described by the code that answers it.
 
 use std::sync::LazyLock;
 
@@ -11,12 +11,12 @@ use utoipa::openapi::{InfoBuilder, License, Server};
 use super::router::documented;
 use crate::http::error::{ErrorBody, ErrorDetails};
 
-/// The general part of the description.
+/// What is said of all reads together.
 #[derive(OpenApi)]
 #[openapi(components(schemas(ErrorBody, ErrorDetails)))]
 pub(super) struct Document;
 
-/// Returns the description without the reads.
+/// The document without the reads.
 pub(super) fn head() -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     let token = HttpBuilder::new()
@@ -37,14 +37,14 @@ pub(super) fn head() -> utoipa::openapi::OpenApi {
     document
 }
 
-/// Returns the description as text, as in the repository's snapshot.
+/// The document as text, as the snapshot in the repository has it.
 pub fn openapi_json() -> String {
     let mut text = documented().1.to_pretty_json().expect("the document is JSON");
     text.push('\n');
     text
 }
 
-/// Serves the description.
+/// Serves the document.
 pub(super) async fn openapi() -> impl IntoResponse {
     static TEXT: LazyLock<String> = LazyLock::new(openapi_json);
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], TEXT.as_str())

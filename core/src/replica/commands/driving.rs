@@ -1,4 +1,4 @@
-//! Commands about the drive that is being recorded: start, pause, resume, take over, finish.
+//! Commands about the recorded drive: start, pause, resume, take over, finish.
 
 use crate::docs::{self, drive};
 use crate::id::DocId;
@@ -71,7 +71,7 @@ impl Replica {
     pub(super) fn finish_drive(&mut self, now: Now) -> Result<Option<DocId>, CommandError> {
         let RecordedDrive { drive, track, .. } =
             self.recording.as_ref().ok_or(CommandError::NotRecording)?.recorded_drive();
-        // Unreadable, or not known any more: whatever was damaged, what was recorded gets a drive.
+        // The drive's document is unreadable or missing. The recorded track gets a new drive.
         let is_lost = self.require_loaded(&drive, DocKind::Drive).is_err();
         let drive = if is_lost { self.replace_drive(now, drive).map_err(unreadable)? } else { drive };
         let mut recording = self.recording.take().expect("it was there a moment ago");

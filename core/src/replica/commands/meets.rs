@@ -1,4 +1,4 @@
-//! Commands about meets: one's own, and those of others that one may change.
+//! Commands about meets: an own meet, and another account's meet as a co-organiser.
 
 use crate::docs::automerge_doc;
 use crate::docs::meet::{self, MeetFields, MeetRow};
@@ -29,7 +29,7 @@ impl Replica {
         self.change_own_meet(doc, &|doc| meet::put(doc, at, None, seen.as_ref(), fields))
     }
 
-    /// Gives a meet another link; the old one shows nothing any more.
+    /// Gives a meet another link; the old one shows nothing from then on.
     pub(super) fn renew_meet_link(
         &mut self,
         now: Now,
@@ -86,8 +86,8 @@ impl Replica {
         self.change_own_meet(doc, &|doc| meet::grant(doc, &account, may))
     }
 
-    /// The document of one's own meet. Besides by its newest link a meet goes by the id of its document: a screen may still
-    /// have it from before another device renewed the link.
+    /// Returns the document of an own meet. A meet is found by its newest link and by the id of its document: the app
+    /// may still show the link from before another device renewed it.
     pub(super) fn document_of_meet(&self, meet: &DocId) -> DocId {
         let account = self.device.identity.account;
         let is_it = |(doc, row): &(&DocId, &DocumentRow)| match row {
@@ -97,7 +97,7 @@ impl Replica {
         self.documents.rows().find(is_it).map_or(*meet, |(doc, _)| *doc)
     }
 
-    /// The document of one's own meet, and what is known of it.
+    /// Returns the document and the row of an own meet.
     pub(super) fn own_meet(&self, meet: &DocId) -> Result<(DocId, &MeetRow), CommandError> {
         let doc = self.document_of_meet(meet);
         match self.documents.row(&doc) {
@@ -106,7 +106,7 @@ impl Replica {
         }
     }
 
-    /// Changes one's own meet, and says by which id it is found.
+    /// Changes an own meet and returns the id of its link.
     fn change_own_meet(&mut self, doc: DocId, put: &DocumentEdit<'_>) -> Result<Option<DocId>, CommandError> {
         self.change_meet(doc, put)?;
         Ok(match self.documents.row(&doc) {
@@ -121,8 +121,8 @@ impl Replica {
     }
 }
 
-/// When something is said that was said after what its author had seen: by this phone's clock, or just after the newest of
-/// that, whose author's clock may be ahead.
+/// Returns the time of an edit, which must be later than the edit that its author had seen: this phone's time, or just
+/// after the seen one, whose author's clock may be ahead.
 fn after(now: Now, seen_at: Option<Timestamp>) -> Result<Timestamp, CommandError> {
     let at = seen_at.map_or(now.wall, |seen_at| now.wall.max(Timestamp(seen_at.as_millis().saturating_add(1))));
     if automerge_doc::is_sane(&at) { Ok(at) } else { Err(CommandError::Invalid) }

@@ -1,6 +1,6 @@
-//! Whether a command can be applied: whether it is valid, and whether what it works on is in memory.
+//! The checks before a command is applied: it is valid, and its documents are in memory.
 //!
-//! Everything here only looks, so that a command that is refused or has to wait cannot have changed anything.
+//! These checks only read, so that a refused or waiting command changes nothing.
 
 use crate::docs::invalid::is_within;
 use crate::docs::{self, Invalid, automerge_doc, drive, logbook, meet, social};
@@ -15,17 +15,17 @@ use crate::replica::views::{RecordingState, TrackView};
 use crate::time::Timestamp;
 use crate::wire::DocKind;
 
-/// Why a command cannot be applied at this moment.
+/// The reason why a command cannot be applied.
 pub(super) enum Unmet {
-    /// It never can.
+    /// It is refused.
     Refused(CommandError),
-    /// It never can: a field has a value that is not accepted.
+    /// It is refused: a field has an invalid value.
     Invalid(Invalid),
-    /// It needs a document that is in storage.
+    /// It needs a document from storage.
     Stored(DocId),
-    /// It needs a document that the relay has.
+    /// It needs a document from the relay.
     Remote(DocId),
-    /// It needs the recording that a killed app left behind, which is being taken up.
+    /// It needs the recording of a killed app, whose recovery is in progress.
     Recovery,
 }
 
@@ -54,7 +54,7 @@ impl Replica {
             Command::FinishDrive | Command::DiscardDrive => {
                 let drive = self.recovered()?.drive();
                 match self.require_loaded(&drive, DocKind::Drive) {
-                    // One that cannot be read, or is not known any more, is replaced.
+                    // An unreadable or missing drive is replaced.
                     Err(Unmet::Refused(_)) => Ok(()),
                     ready => ready,
                 }
@@ -101,7 +101,7 @@ impl Replica {
             Command::RenewLink { drive } => {
                 self.require_loaded(drive, DocKind::Drive)?;
                 let fields = self.drive(drive)?;
-                // Whose copy is lost, nobody sees: to publish it again is for its owner to say.
+                // If the copy is lost, nobody sees it. Only its owner may publish it again.
                 let before = self.documents.copy_of(fields).ok_or(CommandError::NotFound)?;
                 self.require_loaded(&before, DocKind::Published)?;
                 self.can_make_copy(fields, &DocId::of_copy(account, drive, fields.renewals.saturating_add(1)))
@@ -115,7 +115,7 @@ impl Replica {
                 } else if self.documents.copy_of(fields).is_some() {
                     Err(CommandError::AlreadyPublished.into())
                 } else {
-                    // The track that is shown says what of it is hidden.
+                    // The opened track shows which part is hidden, so all of it must be here.
                     fields.track.iter().filter(|_| is_shown).try_for_each(|track| self.require_complete(track))
                 }
             }
@@ -202,13 +202,13 @@ impl Replica {
         if self.recording.is_some() { Err(CommandError::AlreadyRecording) } else { Ok(()) }
     }
 
-    /// The recording, once a killed app's is taken up.
+    /// Returns the recording, after the recovery of a killed app's.
     fn recovered(&self) -> Result<&Recording, Unmet> {
         let recording = self.recording.as_ref().ok_or(CommandError::NotRecording)?;
         if recording.state() == RecordingState::Recovering { Err(Unmet::Recovery) } else { Ok(recording) }
     }
 
-    /// Checks that the published copy of a drive can be made, or changed if it is here.
+    /// Checks that the published copy of a drive can be created, or changed if it is here.
     fn can_make_copy(&self, fields: &drive::DriveFields, copy: &DocId) -> Result<(), Unmet> {
         if self.documents.record(copy).is_some_and(|record| record.is_here()) {
             return self.require_loaded(copy, DocKind::Published);
@@ -229,7 +229,7 @@ impl Replica {
         }
     }
 
-    /// Checks that what is here of a document is in memory.
+    /// Checks that a document's local changes are in memory.
     pub(super) fn require_loaded(&self, doc: &DocId, kind: DocKind) -> Result<(), Unmet> {
         self.require_kind(doc, kind)?;
         if self.documents.is_loaded(doc) {
@@ -243,13 +243,13 @@ impl Replica {
         Err(if record.is_here() { Unmet::Stored(*doc) } else { CommandError::NotFound.into() })
     }
 
-    /// Checks that a document is in memory, if anything of it is here; else it is made.
+    /// Checks that a document is in memory if it has local changes; otherwise the command creates it.
     fn ready_if_here(&self, doc: &DocId, kind: DocKind) -> Result<(), Unmet> {
         let is_here = self.documents.record(doc).is_some_and(|record| record.is_here());
         if is_here { self.require_loaded(doc, kind) } else { Ok(()) }
     }
 
-    /// Checks that a track is in memory, and all of it if the relay can be asked for what is missing.
+    /// Checks that a track is in memory, and complete if the relay can be asked for the missing changes.
     fn require_complete(&self, track: &DocId) -> Result<(), Unmet> {
         self.require_kind(track, DocKind::Track)?;
         let record = self.documents.record(track).expect("it was there a moment ago");
@@ -263,7 +263,7 @@ impl Replica {
     }
 }
 
-/// Checks that something can be said after what was seen.
+/// Checks that an edit can be later than the one that its author had seen.
 fn check_seen(seen_at: Option<Timestamp>) -> Result<(), Invalid> {
     let is_in_reach = |seen_at: Timestamp| automerge_doc::is_sane(&Timestamp(seen_at.as_millis().saturating_add(1)));
     Invalid::unless(seen_at.is_none_or(is_in_reach), "seenAt", "a time that a calendar can show")

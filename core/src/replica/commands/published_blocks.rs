@@ -1,4 +1,4 @@
-//! The blocks of a published copy, small enough for every relay: fewer fixes where the whole drive is more than is shown.
+//! The blocks of a published copy. A drive that is too long for a relay or a change is published with fewer fixes.
 
 use crate::fix::Fix;
 use crate::privacy::thinning;
@@ -7,11 +7,11 @@ use crate::track::Stretch;
 use crate::track::block::BlockEncoder;
 use crate::wire::MAX_CHUNK_BYTES;
 
-/// How many fixes one block of a published copy holds.
+/// The number of fixes in one block of a published copy.
 const PUBLISHED_BLOCK: usize = 600;
 
-/// The blocks of a published copy: of all fixes if a relay shows as many and one change holds them, otherwise of as few as that
-/// takes. None if even the fewest are too many.
+/// Encodes the blocks of a published copy: all fixes if a relay shows that many and they fit into one change, else a
+/// thinned track. Returns none if even the coarsest thinning leaves too many.
 pub(super) fn pack(fixes: &[Fix]) -> Option<Vec<Vec<u8>>> {
     let within = |fixes: &[Fix]| {
         let mut encoder = BlockEncoder::new();
@@ -35,7 +35,7 @@ pub(super) fn pack(fixes: &[Fix]) -> Option<Vec<Vec<u8>>> {
     })
 }
 
-/// What a change holds besides the bytes of its blocks: for each of them, and for all other fields together.
+/// The bytes in a change besides the encoded blocks: for each block, and for all other fields together.
 const BYTES_BESIDE_A_BLOCK: usize = 24;
 const BYTES_BESIDE_BLOCKS: usize = 8 << 10;
 
@@ -46,7 +46,7 @@ mod tests {
     use crate::testing::fix_at_speed;
     use crate::track::block::decode_all;
 
-    /// A winding road, measured every so many seconds.
+    /// A winding road with a fix every so many seconds.
     fn winding(fixes: u32, every_s: f64) -> Vec<Fix> {
         let at = |index: u32| {
             let s = f64::from(index) * every_s;

@@ -1,29 +1,29 @@
-//! Commands that are not answered: those that wait for a document, and those that wait for the disk.
+//! The queue of commands without an answer: those that wait for a document, and those that wait for the disk.
 
 use crate::replica::io::{Command, CommandOutcome};
 use crate::replica::write_queue::{WriteQueue, WriteSeq};
 
-/// Commands that are not answered.
+/// The queue.
 #[derive(Debug, Default)]
 pub(in crate::replica) struct CommandQueue {
-    /// Commands that wait for a document, in the order in which they came.
+    /// Commands that wait for a document, in the order of their arrival.
     waiting: Vec<(u32, Command)>,
-    /// Commands that are done in memory, with the write that makes them durable.
+    /// Commands that are applied in memory, with the write that makes them durable.
     settling: Vec<(WriteSeq, u32, CommandOutcome)>,
 }
 
 impl CommandQueue {
-    /// Has a command wait until something has come.
+    /// Queues a command until its documents are here.
     pub(super) fn wait(&mut self, request: u32, command: Command) {
         self.waiting.push((request, command));
     }
 
-    /// The commands that wait.
+    /// Returns the commands that wait for a document.
     pub(in crate::replica) fn waiting(&self) -> impl Iterator<Item = &(u32, Command)> {
         self.waiting.iter()
     }
 
-    /// Takes the commands that wait, to attempt them again.
+    /// Takes the commands that wait for a document, in order to retry them.
     pub(super) fn take_waiting(&mut self) -> Vec<(u32, Command)> {
         std::mem::take(&mut self.waiting)
     }
@@ -33,12 +33,12 @@ impl CommandQueue {
         !self.waiting.is_empty()
     }
 
-    /// Keeps an answer until the disk has everything up to a write.
+    /// Keeps an answer until a write is on disk.
     pub(super) fn settle_after(&mut self, seq: WriteSeq, request: u32, outcome: CommandOutcome) {
         self.settling.push((seq, request, outcome));
     }
 
-    /// Takes the answers whose writes the disk has.
+    /// Takes the answers whose writes are on disk.
     pub(in crate::replica) fn take_settled(&mut self, writes: &WriteQueue) -> Vec<(u32, CommandOutcome)> {
         let (settled, settling) = self.settling.drain(..).partition(|(seq, ..)| writes.is_durable(*seq));
         self.settling = settling;
@@ -46,7 +46,7 @@ impl CommandQueue {
         settled.into_iter().map(|(_, request, outcome)| (request, outcome)).collect()
     }
 
-    /// Takes the requests whose writes belong to a transaction that failed.
+    /// Takes the requests of the commands whose writes were in a failed transaction.
     pub(in crate::replica) fn take_failed(&mut self, seq: WriteSeq) -> Vec<u32> {
         let (failed, settling) = self.settling.drain(..).partition(|(until, ..)| *until <= seq);
         self.settling = settling;

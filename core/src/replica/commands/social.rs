@@ -1,6 +1,6 @@
-//! Commands about other people and their things: follows, blocks, reactions, comments, answers.
+//! Commands about other people and their content: follows, blocks, reactions, comments, answers.
 //!
-//! Nothing here asks whether those people and things exist: with no signal nobody can know.
+//! The existence of these people and their content is not checked: without a network it is unknown.
 
 use crate::docs::social::{self, Answer, Comment, Reaction, Relation, SocialEntry, SocialKey};
 use crate::id::{AccountId, DocId};
@@ -26,7 +26,7 @@ impl Replica {
         };
         if !holds {
             if relation == Relation::Block {
-                // Another device may have accepted them at the same time as this one blocked them.
+                // Another device may have accepted the person while this one blocked them.
                 self.put_social_entry(doc, SocialKey::Accept(account), None)?;
             }
             return self.put_social_entry(doc, subject, None);
@@ -34,7 +34,7 @@ impl Replica {
         if let Some(DocumentRow::Social(row)) = self.documents.row(&doc) {
             let follows = row.follows.iter().any(|(followed, _)| *followed == account);
             match relation {
-                // Since when it was followed first is what stays.
+                // The time of the first follow stays.
                 Relation::Follow if follows => return Ok(None),
                 Relation::Follow if row.follows.len() >= social::MAX_ENTRIES => {
                     return Err(CommandError::TooMany);
@@ -84,7 +84,7 @@ impl Replica {
         social::about(&self.device.identity.account, thing)
     }
 
-    /// Says something, or takes back what was said about it.
+    /// Adds or removes a social entry.
     fn put_social_entry(
         &mut self,
         doc: DocId,

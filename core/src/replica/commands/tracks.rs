@@ -1,4 +1,4 @@
-//! Commands about the track of a drive: what of it is private, and what was refused of it.
+//! Commands about the track of a drive: its private ends, and its refused fixes.
 
 use crate::docs::{self, drive};
 use crate::id::DocId;
@@ -64,7 +64,7 @@ impl Replica {
         self.output.topics.insert(Topic::Track);
     }
 
-    /// Shows the track of a drive anew, if that is what is shown.
+    /// Updates the opened track, if it is this one.
     fn show_again(&mut self, drive: DocId, track: &DocId) {
         let is_shown = matches!(&self.opened, Some(TrackView::Ready { drive: opened, .. }) if *opened == drive);
         if is_shown && self.documents.loaded(track).is_some() {

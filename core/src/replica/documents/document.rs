@@ -1,4 +1,4 @@
-//! A document on this phone: what is known of it, where its content is, and the row projected from it.
+//! A document on this phone: its record, the place of its content, and its projected row.
 
 use std::collections::BTreeMap;
 
@@ -21,17 +21,17 @@ struct Document {
     last_write: Option<WriteSeq>,
 }
 
-/// Where the content of a document is.
+/// The place of a document's content.
 #[derive(Debug, Default)]
 enum Content {
-    /// On disk, if any of it is here.
+    /// On disk, if there are any local changes.
     #[default]
     OnDisk,
-    /// In memory, too.
+    /// On disk and in memory.
     Loaded(Box<Automerge>),
-    /// On disk, where it cannot be read.
+    /// On disk and unreadable.
     Unreadable,
-    /// In memory, while the disk has something that cannot be read.
+    /// In memory, while the stored content is unreadable.
     LoadedOverDamage(Box<Automerge>),
 }
 
@@ -54,7 +54,7 @@ impl Content {
         matches!(self, Content::Unreadable | Content::LoadedOverDamage(_))
     }
 
-    /// Takes in that the disk has something that cannot be read.
+    /// Returns the state after the stored content was found unreadable.
     fn damaged(self) -> Content {
         match self {
             Content::OnDisk | Content::Unreadable => Content::Unreadable,
@@ -62,7 +62,7 @@ impl Content {
         }
     }
 
-    /// Takes in that what is on disk may be readable.
+    /// Returns the state after a damaged change was stored again.
     fn repaired(self) -> Content {
         match self {
             Content::OnDisk | Content::Unreadable => Content::OnDisk,
@@ -77,7 +77,7 @@ impl Content {
         }
     }
 
-    /// Lets the document go from memory.
+    /// Returns the state without the document in memory, and the document.
     fn unloaded(self) -> (Content, Option<Automerge>) {
         match self {
             Content::Loaded(document) => (Content::OnDisk, Some(*document)),
@@ -91,12 +91,12 @@ impl Content {
 #[derive(Debug, Default)]
 pub(super) struct Documents {
     by_id: BTreeMap<DocId, Document>,
-    /// Those that are in memory.
+    /// The documents in memory.
     loaded: Set<DocId>,
 }
 
 impl Documents {
-    /// Adds a document that storage has.
+    /// Adds a stored document.
     pub(super) fn insert(&mut self, doc: DocId, record: DocumentRecord) {
         self.by_id.insert(doc, Document { record, content: Content::OnDisk, row: None, last_write: None });
     }
@@ -107,27 +107,27 @@ impl Documents {
         self.loaded.remove(doc);
     }
 
-    /// The records, ascending by document.
+    /// Returns the records, ascending by document.
     pub(super) fn records(&self) -> impl Iterator<Item = (&DocId, &DocumentRecord)> + Clone {
         self.by_id.iter().map(|(doc, document)| (doc, &document.record))
     }
 
-    /// The records from a document on, ascending.
+    /// Returns the records from a document on, ascending.
     pub(super) fn records_from(&self, from: DocId) -> impl Iterator<Item = (&DocId, &DocumentRecord)> {
         self.by_id.range(from..).map(|(doc, document)| (doc, &document.record))
     }
 
-    /// The record of a document.
+    /// Returns the record of a document.
     pub(super) fn record(&self, doc: &DocId) -> Option<&DocumentRecord> {
         self.by_id.get(doc).map(|document| &document.record)
     }
 
-    /// The record of a document.
+    /// Returns the record of a document.
     pub(super) fn record_mut(&mut self, doc: &DocId) -> Option<&mut DocumentRecord> {
         self.by_id.get_mut(doc).map(|document| &mut document.record)
     }
 
-    /// The record of a document, which is made if there is none.
+    /// Returns the record of a document, which is created if there is none.
     pub(super) fn record_or_new(&mut self, doc: DocId, kind: DocKind) -> &mut DocumentRecord {
         if !self.by_id.contains_key(&doc) {
             self.insert(doc, DocumentRecord::new(kind));
@@ -135,17 +135,17 @@ impl Documents {
         self.record_mut(&doc).expect("it was made above")
     }
 
-    /// The document, if it is in memory.
+    /// Returns the document, if it is in memory.
     pub(super) fn loaded(&self, doc: &DocId) -> Option<&Automerge> {
         self.by_id.get(doc)?.content.document()
     }
 
-    /// The document, if it is in memory.
+    /// Returns the document, if it is in memory.
     pub(super) fn loaded_mut(&mut self, doc: &DocId) -> Option<&mut Automerge> {
         self.by_id.get_mut(doc)?.content.document_mut()
     }
 
-    /// The ids of the documents in memory, ascending.
+    /// Returns the ids of the documents in memory, ascending.
     pub(super) fn loaded_ids(&self) -> &Set<DocId> {
         &self.loaded
     }
@@ -157,7 +157,7 @@ impl Documents {
         self.loaded.insert(doc);
     }
 
-    /// Lets a document go from memory.
+    /// Removes a document from memory.
     pub(super) fn unload(&mut self, doc: &DocId) -> Option<Automerge> {
         let document = self.by_id.get_mut(doc)?;
         let (content, loaded) = std::mem::take(&mut document.content).unloaded();
@@ -166,31 +166,31 @@ impl Documents {
         loaded
     }
 
-    /// Returns whether what the disk has of a document cannot be read.
+    /// Returns whether the stored content of a document is unreadable.
     pub(super) fn is_unreadable(&self, doc: &DocId) -> bool {
         self.by_id.get(doc).is_some_and(|document| document.content.is_unreadable())
     }
 
-    /// Takes in that what the disk has of a document cannot be read.
+    /// Records that the stored content of a document is unreadable.
     pub(super) fn damaged(&mut self, doc: &DocId) {
         if let Some(document) = self.by_id.get_mut(doc) {
             document.content = std::mem::take(&mut document.content).damaged();
         }
     }
 
-    /// Takes in that what the disk has of a document may be readable.
+    /// Records that a damaged change was stored again, so that the document may be readable.
     pub(super) fn repaired(&mut self, doc: &DocId) {
         if let Some(document) = self.by_id.get_mut(doc) {
             document.content = std::mem::take(&mut document.content).repaired();
         }
     }
 
-    /// The rows, ascending by document.
+    /// Returns the rows, ascending by document.
     pub(super) fn rows(&self) -> impl Iterator<Item = (&DocId, &DocumentRow)> {
         self.by_id.iter().filter_map(|(doc, document)| Some((doc, document.row.as_ref()?)))
     }
 
-    /// The row of a document.
+    /// Returns the row of a document.
     pub(super) fn row(&self, doc: &DocId) -> Option<&DocumentRow> {
         self.by_id.get(doc)?.row.as_ref()
     }
@@ -202,19 +202,19 @@ impl Documents {
         }
     }
 
-    /// The last write that concerns a document, since this start of the app.
+    /// Returns the last write of a document since this start of the app.
     pub(super) fn last_write(&self, doc: &DocId) -> Option<WriteSeq> {
         self.by_id.get(doc)?.last_write
     }
 
-    /// Takes in that something of a document was queued for the disk.
+    /// Records that a part of a document was queued for the disk.
     pub(super) fn written(&mut self, doc: &DocId, seq: WriteSeq) {
         if let Some(document) = self.by_id.get_mut(doc) {
             document.last_write = Some(seq);
         }
     }
 
-    /// The first document that is listed as in memory and is not, or the other way round.
+    /// Returns the first document whose entry in the list of loaded documents is wrong.
     pub(super) fn wrongly_listed(&self) -> Option<DocId> {
         let is_wrong =
             |(doc, document): &(&DocId, &Document)| document.content.document().is_some() != self.loaded.contains(doc);

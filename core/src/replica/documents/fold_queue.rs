@@ -1,4 +1,4 @@
-//! Documents whose rows do not show all changes that are here.
+//! The documents whose rows lack local changes.
 
 use crate::id::DocId;
 use crate::sorted::Set;
@@ -7,29 +7,29 @@ use crate::sorted::Set;
 #[derive(Debug, Default)]
 pub(super) struct FoldQueue {
     stale: Set<DocId>,
-    /// Tracks in memory to which something was added: they are folded when all that comes at once is there.
+    /// Changed tracks in memory, which are folded once per event.
     tracks: Set<DocId>,
 }
 
 impl FoldQueue {
-    /// Takes in that the row of a document does not show everything.
+    /// Records that the row of a document is stale.
     pub(super) fn push(&mut self, doc: DocId) {
         self.stale.insert(doc);
     }
 
-    /// Takes in that something was added to a track in memory.
+    /// Records that a track in memory changed.
     pub(super) fn push_track(&mut self, doc: DocId) {
         self.tracks.insert(doc);
     }
 
-    /// Takes in that a document was folded, or is not to be read for that. Returns whether it was stale.
+    /// Removes a document that was folded or must not be read for that. Returns whether it was stale.
     pub(super) fn remove(&mut self, doc: &DocId) -> bool {
         self.stale.remove(doc)
     }
 
-    /// Takes the tracks to which something was added, but for the one that is recorded: that one waits.
+    /// Takes the changed tracks except the recorded one, which stays.
     pub(super) fn take_tracks(&mut self, recorded: Option<DocId>) -> Vec<DocId> {
-        // It is not read for the sake of its row, either.
+        // The recorded track is not read for its row either.
         let stale = recorded.filter(|doc| self.stale.remove(doc));
         let (waiting, due) = self.tracks.take().into_iter().partition(|doc| Some(*doc) == recorded);
         let (waiting, due): (Vec<DocId>, Vec<DocId>) = (waiting, due);
@@ -37,17 +37,17 @@ impl FoldQueue {
         due
     }
 
-    /// Returns whether the row of a document does not show what is stored of it.
+    /// Returns whether the row of a document lacks stored changes.
     pub(super) fn is_stale(&self, doc: &DocId) -> bool {
         self.stale.contains(doc)
     }
 
-    /// Returns whether the row of a document shows everything.
+    /// Returns whether the row of a document is complete.
     pub(super) fn is_fresh(&self, doc: &DocId) -> bool {
         !self.stale.contains(doc) && !self.tracks.contains(doc)
     }
 
-    /// The documents whose rows do not show what is stored of them, ascending.
+    /// Returns the documents whose rows lack stored changes, ascending.
     pub(super) fn stale(&self) -> impl Iterator<Item = DocId> {
         self.stale.iter().copied()
     }

@@ -1,10 +1,10 @@
-//! What holds of the documents after every event, whatever came before.
+//! The invariants of the document store after every event.
 
 use crate::digest::Digest;
 use crate::replica::documents::{DocumentStore, Unsent};
 
 impl DocumentStore {
-    /// Checks what holds after every event.
+    /// Checks the invariants.
     ///
     /// # Errors
     /// The first invariant that does not hold, in words.

@@ -1,23 +1,23 @@
-//! The outbox: where each change that the relay has not acknowledged stands on its way to it.
+//! The outbox: the state of each change that the relay has not acknowledged.
 //!
-//! A change waits, is read from storage, is in flight, and is then acknowledged or refused; one that was refused may wait
-//! again. The outbox knows places and hashes; which changes are unacknowledged at all is in the documents' records.
+//! A change waits, is read from storage, is in flight, and is then acknowledged or refused; a refused one may wait
+//! again. The outbox contains positions and hashes only. Which changes are unacknowledged is in the documents' records.
 
 use crate::change::Actor;
 use crate::id::{ChangeHash, DocId};
 use crate::sorted::{Map, Set};
 use crate::wire::NackCode;
 
-/// A change that is here and that the relay has not acknowledged.
+/// A local change that the relay has not acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Unsent {
     /// Its document.
     pub(crate) doc: DocId,
-    /// Its place among the document's changes.
+    /// Its position among the document's changes.
     pub(crate) index: u32,
 }
 
-/// A change that was pushed and not answered.
+/// A change that was pushed and is not answered.
 #[derive(Debug)]
 pub(crate) struct InFlight {
     pub(crate) unsent: Unsent,
@@ -25,36 +25,36 @@ pub(crate) struct InFlight {
     pub(crate) actor: Actor,
 }
 
-/// The changes on their way to the relay.
+/// The outbox.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     waiting: Set<Unsent>,
-    /// The changes that are being read from storage, and the number of that reading.
+    /// The changes that are being read from storage, and the number of that read.
     reading: Option<(u32, Vec<Unsent>)>,
     storage_reads: u32,
     in_flight: Map<ChangeHash, InFlight>,
-    /// What a relay refused since this start of the app, and why.
+    /// The changes that a relay refused since this start of the app, with the codes.
     refused: Map<Unsent, NackCode>,
 }
 
 impl Outbox {
-    /// Has changes wait to be sent.
+    /// Queues changes to be sent.
     pub(super) fn wait(&mut self, unsent: impl IntoIterator<Item = Unsent>) {
         self.waiting.extend(unsent);
     }
 
-    /// Takes in that the relay has a change.
+    /// Records that the relay has a change.
     pub(super) fn acknowledge(&mut self, unsent: &Unsent) {
         self.waiting.remove(unsent);
         self.refused.remove(unsent);
     }
 
-    /// Takes in that the relay refused a change.
+    /// Records that the relay refused a change.
     pub(super) fn refuse(&mut self, unsent: Unsent, code: NackCode) {
         self.refused.insert(unsent, code);
     }
 
-    /// Takes the changes whose refusal may have passed. `[P7]`
+    /// Takes the changes whose refusal may be temporary. `[P7]`
     pub(super) fn take_retriable(&mut self) -> Vec<Unsent> {
         self.refused.take_if(|code| code.may_change())
     }
@@ -64,17 +64,17 @@ impl Outbox {
         self.refused.get(unsent).is_some()
     }
 
-    /// Returns whether any refusal may pass.
+    /// Returns whether any refusal may be temporary.
     pub(crate) fn has_retriable(&self) -> bool {
         self.refused.values().any(|code| code.may_change())
     }
 
-    /// The changes that wait, ascending.
+    /// Returns the changes that wait, ascending.
     pub(super) fn waiting(&self) -> impl Iterator<Item = &Unsent> {
         self.waiting.iter()
     }
 
-    /// Takes changes out of those that wait: storage is read for them. Returns the number of that reading.
+    /// Takes waiting changes to be read from storage. Returns the number of the read.
     pub(super) fn read(&mut self, unsent: Vec<Unsent>) -> u32 {
         for taken in &unsent {
             self.waiting.remove(taken);
@@ -84,49 +84,49 @@ impl Outbox {
         self.storage_reads
     }
 
-    /// Takes the changes of a reading that has ended; none if it was given up.
+    /// Takes the changes of a finished read; none if it was cancelled.
     pub(crate) fn take_reading(&mut self, reading: u32) -> Option<Vec<Unsent>> {
         Some(self.reading.take_if(|(number, _)| *number == reading)?.1)
     }
 
-    /// Returns whether storage is being read.
+    /// Returns whether changes are being read.
     pub(crate) fn is_reading(&self) -> bool {
         self.reading.is_some()
     }
 
-    /// Takes in that a change was pushed.
+    /// Records that a change was pushed.
     pub(crate) fn push(&mut self, hash: ChangeHash, pushed: InFlight) {
         self.in_flight.insert(hash, pushed);
     }
 
-    /// Takes a change that was answered, or that came from the relay.
+    /// Takes a change in flight that was answered, or that arrived from the relay.
     pub(crate) fn take_in_flight(&mut self, hash: &ChangeHash) -> Option<InFlight> {
         self.in_flight.remove(hash)
     }
 
-    /// Takes all that was under way on a connection that is gone. `[P6]`
+    /// Takes everything that was read or in flight on a closed connection. `[P6]`
     pub(crate) fn take_all_under_way(&mut self) -> Vec<Unsent> {
         let pushed = std::mem::take(&mut self.in_flight).into_values().map(|pushed| pushed.unsent);
         let read = self.reading.take().map(|(_, unsent)| unsent).unwrap_or_default();
         pushed.chain(read).collect()
     }
 
-    /// What was pushed and not answered.
+    /// Returns the changes in flight.
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = Unsent> {
         self.in_flight.values().map(|pushed| pushed.unsent)
     }
 
-    /// Returns how many changes are in flight.
+    /// Returns the number of changes in flight.
     pub(crate) fn in_flight_count(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// Returns whether nothing waits, is read or is in flight. What was refused may be there.
+    /// Returns whether no change waits, is read or is in flight. There may be refused ones.
     pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.in_flight.is_empty() && self.reading.is_none()
     }
 
-    /// Returns whether a change is somewhere in the outbox.
+    /// Returns whether a change is in the outbox in any state.
     pub(super) fn holds(&self, unsent: &Unsent) -> bool {
         self.waiting.contains(unsent)
             || self.is_refused(unsent)

@@ -1,4 +1,4 @@
-//! What is known of a document without loading it.
+//! The state of a document that is available without loading it.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::wire::{DocKind, NackCode};
 /// The state of a document that is known without loading it. Stored in [`Space::Doc`](crate::replica::io::Space::Doc) under the document's id.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub(crate) struct DocumentRecord {
-    /// What it is.
+    /// Its kind.
     #[n(0)]
     pub(crate) kind: DocKind,
     /// The heads of the local changes.

@@ -227,7 +227,7 @@ mod tests {
         (documents, writes)
     }
 
-    /// What the relay has when another device, which knew of the first change, made two more.
+    /// The relay's document after another device, which had the first change, made two more.
     fn elsewhere(documents: &mut DocumentStore) -> Automerge {
         let first = automerge_doc::chunks(documents.loaded(&DOC).unwrap()).next().unwrap().1;
         let mut doc = automerge_doc::load(&[9; 16], [first.as_slice()]).unwrap();
@@ -257,7 +257,7 @@ mod tests {
         }
     }
 
-    /// What storage has after these writes.
+    /// The stored entries after these writes.
     fn stored(writes: &mut WriteQueue) -> Vec<StoredEntry> {
         let mut disk: Vec<StoredEntry> = Vec::new();
         while let Some(Effect::Store { batch, ops }) = writes.next(0) {
@@ -408,7 +408,7 @@ mod tests {
             let mut covered = theirs.clone();
             automerge_doc::merge(&mut covered, &ours).unwrap();
             let fourth = put(&mut theirs, "fourth");
-            // The relay had the second change and never said so.
+            // The relay had the second change, but its acknowledgement was lost.
             documents.announce_snapshot(DOC, DocKind::Car, automerge_doc::heads(&covered), 3);
             documents.relay_has(DOC, DocKind::Car, &fourth.hash, &fourth.deps);
             let lacked = documents.missing_changes(&DOC);

@@ -1,4 +1,4 @@
-//! What the document store knows of a relay, shown change by change.
+//! The document store's record of the relay's state, after each change.
 
 use super::*;
 use crate::docs;
@@ -61,7 +61,7 @@ fn c5_a_snapshot_that_is_older_than_what_was_heard_of_makes_no_heads() {
     );
 }
 
-/// Three changes of a track, one built on the other, that no relay has.
+/// Three changes of a track that depend on each other and are not on the relay.
 fn three_changes(documents: &mut DocumentStore, writes: &mut WriteQueue, doc: DocId) -> [automerge_doc::NewChange; 3] {
     ["first", "second", "third"].map(|key| {
         let change =
@@ -140,7 +140,7 @@ fn c5_a_snapshot_of_what_was_not_acknowledged_does_not_undo_what_came_after_it()
     automerge_doc::apply(&mut older, [first.chunk.as_slice(), second.chunk.as_slice()]).unwrap();
     documents.announce_snapshot(doc, DocKind::Track, vec![second.hash], 2);
     documents.relay_has(doc, DocKind::Track, &third.hash, &third.deps);
-    // A relay that is about to drop what a snapshot covers sends both.
+    // A relay that is about to delete what a snapshot covers sends both.
     let lacked = documents.missing_changes(&doc);
     documents.add_fetched(&mut writes, doc, DocKind::Track, &scan(&first.chunk).unwrap(), first.chunk);
     assert!(documents.add_snapshot(&mut writes, doc, DocKind::Track, None, automerge_doc::snapshot(&older)));
@@ -155,7 +155,7 @@ fn c5_a_document_of_which_something_was_not_acknowledged_is_compared_as_a_whole(
     let (mut documents, mut writes) = (DocumentStore::open([7; 16], &[]), WriteQueue::default());
     let doc = DocId::from_bytes([1; 16]);
     let [first, second, third] = three_changes(&mut documents, &mut writes, doc);
-    // The relay has all three of them, but the phone heard of the last one only.
+    // The relay has all three of them; the phone received the acknowledgement of the last one only.
     let history = |hashes: &[&NewChange]| DocHistory {
         doc,
         kind: Some(DocKind::Track),
@@ -177,7 +177,7 @@ fn c5_what_is_acknowledged_while_a_document_is_fetched_is_no_head_where_the_rela
         let changes = three_changes(&mut documents, &mut writes, doc);
         let last = changes[2].hash;
         let snapshot = automerge_doc::snapshot(documents.loaded(&doc).unwrap());
-        // Both were pushed. The relay has them from another device, and says so before it acknowledges them.
+        // Both were pushed. The relay has them from another device, and announces them before it acknowledges them.
         if is_snapshot {
             documents.announce_snapshot(doc, DocKind::Track, vec![last], 3);
         } else {
@@ -265,7 +265,7 @@ fn a_new_copy_waits_until_the_relay_has_the_drive_that_names_it() {
     documents.requeue_unsent(drives);
     documents.relay_has(drive, DocKind::Drive, &hashes[1], &[]);
     assert_eq!(docs(documents.take_unsent(9, 1_000)), [copy]);
-    // A withdrawal waits for nothing.
+    // A withdrawal is pushed without a wait.
     documents.relay_has(copy, DocKind::Published, &hashes[0], &[]);
     for (doc, kind) in [(copy, DocKind::Published), (drive, DocKind::Drive)] {
         let change = automerge_doc::edit(documents.create(doc, kind), |edit| edit.boolean("any", false)).unwrap();

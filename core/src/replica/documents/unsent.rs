@@ -1,4 +1,4 @@
-//! Changes that the relay has not acknowledged: which wait to be sent, where they are stored, which were refused.
+//! Changes that the relay has not acknowledged: the waiting ones, their place in storage, the refused ones.
 
 use crate::change::is_document;
 use crate::docs::automerge_doc;
@@ -11,7 +11,7 @@ use crate::sorted::Set;
 use crate::sorting::sort_by;
 use crate::wire::{DocKind, NackCode};
 
-/// Some changes, and their size together in bytes.
+/// A number of changes and their total size in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ChangeTotals {
     pub(crate) changes: u32,
@@ -77,9 +77,10 @@ impl DocumentStore {
         }
     }
 
-    /// Takes up to `count` changes that wait, of about `bytes` bytes together, oldest of each document first, and published
-    /// copies behind the drives that name them. Those of a document stay as long as a snapshot is announced that may cover
-    /// them. Returns what to read from storage for them, and the number of that reading; none if there is nothing to send.
+    /// Takes up to `count` waiting changes of about `bytes` bytes in total: the oldest of each document first, and
+    /// published copies after the drives that name them. Changes of a document with an announced snapshot that may
+    /// cover them stay. Returns the ranges to read from storage and the number of the read; none if there is nothing to
+    /// send.
     pub(crate) fn read_unsent(&mut self, count: usize, bytes: usize) -> Option<(u32, Vec<KeyRange>)> {
         let mut taken = Vec::new();
         let mut size = 0;
@@ -104,8 +105,8 @@ impl DocumentStore {
         Some((self.outbox.read(taken), ranges))
     }
 
-    /// The published copies that the relay does not have, and that wait until it has what names them: the relay may refuse the
-    /// one and take the other of one batch, and another phone withdraws a copy that no drive names, see
+    /// Returns the published copies that must wait until the relay has the drives that name them: a relay may refuse
+    /// the drive and accept the copy of one batch, and another phone withdraws a copy that no drive names, see
     /// [`crate::replica::published_copies`].
     fn held_copies(&self) -> Set<DocId> {
         let is_new = |copy: &DocId| self.documents.record(copy).is_some_and(|record| record.unacked.contains_key(&0));

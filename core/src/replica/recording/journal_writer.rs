@@ -19,7 +19,7 @@ impl JournalWriter {
         JournalWriter { next, held: Vec::new() }
     }
 
-    /// The key of the next entry.
+    /// Returns the key of the next entry.
     pub(super) fn next(&self) -> u64 {
         self.next
     }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::replica::io::{Effect, StoreOp};
 
-    /// The keys that a disk has after everything that was queued.
+    /// Returns the keys on a disk after all queued writes.
     fn kept(writes: &mut WriteQueue) -> Vec<u64> {
         let Some(Effect::Store { ops, .. }) = writes.next(0) else { panic!("something was queued") };
         let number = |key: &[u8]| u64::from_be_bytes(key.try_into().unwrap());

@@ -88,9 +88,9 @@ impl BlockPacker {
         self.items() >= BLOCK_ITEMS
     }
 
-    /// Turns the stretch into a block, which is one change; into several where fixes took very different times to arrive.
-    /// Returns whether there was anything to pack, and the track in memory to take it: without that, everything stays in the
-    /// journal, and the next attempt packs it.
+    /// Encodes the stretch as a block, which is one change, or as several if the delays of the fixes differ much.
+    /// Returns whether there was anything to encode and the track was in memory. Without the track everything stays in
+    /// the journal for the next attempt.
     pub(super) fn pack(&mut self, track: DocId, documents: &mut DocumentStore, writes: &mut WriteQueue) -> bool {
         self.began_ms = None;
         if documents.loaded(&track).is_none() || self.items() == 0 {

@@ -72,7 +72,7 @@ impl Reception {
         self.last_fix = None;
     }
 
-    /// Takes in that writes may have succeeded. Returns whether that changes what is shown.
+    /// Records that writes may have succeeded. Returns whether the view changes.
     pub(super) fn saved(&mut self, writes: &WriteQueue) -> bool {
         let before = self.unsaved.len();
         while self.unsaved.front().is_some_and(|seq| writes.is_durable(*seq)) {
@@ -86,7 +86,7 @@ impl Reception {
         self.last_fix.map(|last| last.at_ms + SIGNAL_MS)
     }
 
-    /// Returns whether the speed of the last accepted fix is that of this moment.
+    /// Returns whether the speed of the last accepted fix is current.
     pub(super) fn is_speed_known(&self, now_ms: u64) -> bool {
         self.accepted_ms.is_some_and(|at_ms| now_ms < at_ms + SIGNAL_MS)
     }
@@ -114,7 +114,7 @@ impl Reception {
         }
     }
 
-    /// Returns why fixes are not recorded although they arrive. One refused fix among accepted ones is no reason.
+    /// Returns why arriving fixes are not recorded. A single refused fix among accepted ones does not count.
     pub(super) fn not_recording(&self, has_any: bool) -> Option<Refusal> {
         let (count, reason) = self.refused;
         let least = if has_any { 2 } else { 1 };

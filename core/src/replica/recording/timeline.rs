@@ -1,43 +1,45 @@
-//! The clock of a recording: that of the phone when the recording began, run on by the monotonic clock.
+//! The clock of a recording: the phone's clock at the start of the recording, advanced by the monotonic clock.
 //!
-//! A phone's clock may be set at any time, and a drive is as long as it is. A monotonic clock is never set, but some machines
-//! stop it while they sleep. Machines sleep with the page hidden: then the phone's clock counts, if it went further.
+//! A phone's clock may be set at any time, which must not change the length of a drive. A monotonic clock is never set,
+//! but on some machines it stops during sleep. Machines sleep while the page is hidden: for that time the phone's clock
+//! counts, if it advanced further.
 
 use crate::time::{Now, Timestamp};
 
-/// A fix that the page took longer than this to hand over was not measured by this page's clock, milliseconds.
+/// The maximum time in milliseconds from a fix to its arrival on the page. A longer one means that another clock
+/// measured the fix.
 const LONGEST_HANDOVER_MS: f64 = 60_000.0;
 
 /// The clock of a recording.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeline {
-    /// What it shows at least.
+    /// The minimum of its time.
     least: Timestamp,
-    /// How much it is ahead of the phone's clock when it is set.
+    /// The difference to the phone's clock when the clock is set.
     ahead_ms: i64,
-    /// What it showed when it was set, and what the phone's clocks did; nothing before the first look.
+    /// Its time when it was set, and the phone's clocks then; none before the first read.
     set: Option<(Timestamp, Now)>,
-    /// The phone's clocks at the last look.
+    /// The phone's clocks at the last read.
     last: Now,
-    /// What it showed then.
+    /// Its time at the last read.
     shown: Timestamp,
-    /// When the last fix arrived.
+    /// The arrival of the last fix.
     arrived: Timestamp,
     is_hidden: bool,
 }
 
 impl Timeline {
-    /// A clock that goes on with the phone's, and shows no less than this.
+    /// Creates a clock that continues the phone's, and is never before this time.
     pub(super) fn not_before(least: Timestamp) -> Timeline {
         Timeline::ahead(least, 0)
     }
 
-    /// A clock that goes on as one which was so much ahead of the phone's, and shows no less than this.
+    /// Creates a clock that is so much ahead of the phone's, and is never before this time.
     pub(super) fn ahead(least: Timestamp, ahead_ms: i64) -> Timeline {
         Timeline { least, ahead_ms, set: None, last: Now::default(), shown: least, arrived: least, is_hidden: false }
     }
 
-    /// What it shows.
+    /// Returns the time.
     pub(super) fn at(&mut self, now: Now) -> Timestamp {
         let (mut from, mut origin) = *self.set.get_or_insert((self.least.max(now.wall + self.ahead_ms), now));
         if self.is_hidden {
@@ -54,7 +56,7 @@ impl Timeline {
         self.shown
     }
 
-    /// When a fix arrived on its page, if that says when: the page's monotonic clock is that of `now`.
+    /// Returns the arrival of a fix on its page, if the page reported it on the monotonic clock of `now`.
     pub(super) fn arrival(&mut self, now: Now, arrived_ms: Option<f64>) -> Timestamp {
         let here = self.at(now);
         let handover_ms = arrived_ms.map(|arrived_ms| now.monotonic_ms - arrived_ms);
@@ -63,7 +65,7 @@ impl Timeline {
         self.arrived
     }
 
-    /// Takes in whether the page is hidden.
+    /// Records whether the page is hidden.
     pub(super) fn hidden(&mut self, now: Now, is_hidden: bool) {
         self.at(now);
         self.is_hidden = is_hidden;
@@ -109,7 +111,7 @@ mod tests {
         timeline.hidden(now(11_000, 1_000.0), true);
         timeline.hidden(now(611_000, 2_000.0), false);
         assert_eq!(timeline.at(now(611_500, 2_500.0)), Timestamp(611_500));
-        // Set back while it was hidden.
+        // The clock was set back while the page was hidden.
         timeline.hidden(now(612_000, 3_000.0), true);
         timeline.hidden(now(12_000, 13_000.0), false);
         assert_eq!(timeline.at(now(13_000, 14_000.0)), Timestamp(623_000));

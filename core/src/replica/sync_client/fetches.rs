@@ -29,12 +29,12 @@ impl Fetches {
         self.under_way().any(|other| other == doc)
     }
 
-    /// The documents that are being fetched or queued.
+    /// Returns the documents that are being fetched or queued.
     pub(super) fn under_way(&self) -> impl Iterator<Item = &DocId> {
         self.fetching.iter().map(|(doc, _)| doc).chain(&self.wanted)
     }
 
-    /// Takes the next document to ask for. The caller asks for it with [`Fetches::asked`].
+    /// Takes the next document to request. The caller requests it and calls [`Fetches::asked`].
     pub(super) fn next(&mut self) -> Option<DocId> {
         self.wanted.pop_front()
     }
@@ -44,7 +44,7 @@ impl Fetches {
         self.fetching = Some((doc, lack));
     }
 
-    /// Takes in that the relay has sent all that it has. Returns what was lacking when it was asked.
+    /// Records that the relay has sent everything. Returns the changes that were missing at the request.
     pub(super) fn finish(&mut self) -> MissingChanges {
         self.fetching.take().map(|(_, lack)| lack).unwrap_or_default()
     }
@@ -54,7 +54,7 @@ impl Fetches {
         self.unusable.insert(doc);
     }
 
-    /// Returns whether the relay's snapshot of a document cannot be read.
+    /// Returns whether the relay's snapshot of a document is unreadable.
     pub(super) fn is_unusable(&self, doc: &DocId) -> bool {
         self.unusable.contains(doc)
     }

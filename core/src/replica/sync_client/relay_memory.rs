@@ -71,14 +71,14 @@ impl RelayMemory {
         RelayMemory { known: known.clone(), stored: known, clock: None }
     }
 
-    /// The relay that let this phone in last, and the origin that was dialled then.
+    /// Returns the relay of the last successful handshake, and the origin that was dialled.
     pub(super) fn relay(&self) -> Option<(RelayId, String)> {
         let known = self.known.as_ref()?;
         Some((known.relay, known.origin.clone()?))
     }
 
-    /// Returns what the relay's clock shows. Without a handshake since the app started, that is this phone's clock, corrected
-    /// by the difference at the last handshake.
+    /// Returns the relay's time. Without a handshake since the app started, it is this phone's time, corrected by the
+    /// difference at the last handshake.
     pub(super) fn time(&self, now: Now) -> Timestamp {
         match self.clock {
             Some(RelayClock { at, read_at_ms }) => at + (now.monotonic_ms as u64).saturating_sub(read_at_ms) as i64,

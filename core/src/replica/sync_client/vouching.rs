@@ -27,7 +27,7 @@ impl Vouching {
         true
     }
 
-    /// Takes the next device to vouch for; the relay's answer is taken in with [`Vouching::confirm`].
+    /// Takes the next device to vouch for; [`Vouching::confirm`] handles the relay's answer.
     pub(super) fn next(&mut self) -> Option<ActorPrefix> {
         let next = self.waiting.pop()?;
         self.in_flight = Some(next);

@@ -1,4 +1,4 @@
-//! What a replica shows, put together from rows and records. Nothing here opens a document.
+//! Builds the views of a replica from rows and records. No document is loaded for a view.
 
 use std::cmp::Reverse;
 
@@ -25,16 +25,16 @@ use crate::track::parts::{Part, parts};
 use crate::track::{RefusedFix, Stretch};
 use crate::wire::DocKind;
 
-/// How far the line on the map may be from the track, metres.
+/// The maximum distance between the line on the map and the track, in metres.
 const LINE_TOLERANCE_M: f64 = 3.0;
 
 impl Replica {
-    /// The drive that is being recorded.
+    /// Returns the recorded drive.
     pub fn recording_view(&self, now: Now) -> Option<RecordingView> {
         self.recording.as_ref().map(|recording| recording.view(now))
     }
 
-    /// All drives on the lists, newest first.
+    /// Returns all listed drives, newest first.
     pub fn drives(&self) -> Vec<DriveView> {
         let sent = self.sync_client.sent(&self.documents);
         let mut drives: Vec<_> = self.drive_rows().map(|(id, fields)| self.drive_view(*id, fields, &sent)).collect();
@@ -42,7 +42,7 @@ impl Replica {
         drives
     }
 
-    /// All cars, the newest first.
+    /// Returns all cars, newest first.
     pub fn cars(&self) -> Vec<CarView> {
         let view = |(id, row): (&DocId, &DocumentRow)| {
             let DocumentRow::Car(fields, log) = row else { return None };
@@ -59,13 +59,13 @@ impl Replica {
             let odometer_m = reading.map(|(_, odometer_m)| odometer_m + since_m);
             Some(CarView { id: *id, fields: fields.clone(), drives, distance_m, odometer_m, log: log.clone() })
         };
-        // Ids begin with the time at which they were made, and rows ascend by them.
+        // Ids begin with the time of their creation, and rows ascend by them.
         let mut cars: Vec<_> = self.documents.rows().filter_map(view).collect();
         cars.reverse();
         cars
     }
 
-    /// What the account says about others and their things.
+    /// Returns the account's social entries.
     pub fn social(&self) -> SocialView {
         let mut view = SocialView::default();
         let rows = self
@@ -88,7 +88,7 @@ impl Replica {
         view
     }
 
-    /// The account's meets and what it makes of those of others, by their start, the latest first.
+    /// Returns the account's meets and its answers to those of others, by their start, latest first.
     pub fn meets(&self) -> Vec<MeetView> {
         let view = |(id, row): (&DocId, &DocumentRow)| {
             let DocumentRow::Meet(row) = row else { return None };
@@ -105,17 +105,17 @@ impl Replica {
         meets
     }
 
-    /// The track of the drive that was opened last.
+    /// Returns the track of the drive that was opened last.
     pub fn track(&self) -> Option<&TrackView> {
         self.opened.as_ref()
     }
 
-    /// The account on this phone.
+    /// Returns the account of this phone.
     pub fn account(&self) -> AccountView {
         let account = self.device.identity.account;
         let profile = match self.documents.row(&singleton_id(&account, DocKind::Profile)) {
             Some(DocumentRow::Profile(fields)) => fields.clone(),
-            // Who has said nothing yet is asked about followers.
+            // Without a profile, followers need approval.
             _ => ProfileFields { by_approval: true, ..ProfileFields::default() },
         };
         let (settings, devices) = match self.documents.row(&singleton_id(&account, DocKind::Settings)) {
@@ -125,7 +125,7 @@ impl Replica {
         AccountView { account, profile, settings, device: self.device.identity.device.to_string(), devices }
     }
 
-    /// How storage and sync are.
+    /// Returns the state of storage and sync.
     pub fn status(&self) -> StatusView {
         let records = self.documents.records().map(|(_, record)| record);
         let unsent = total(records.clone().map(DocumentRecord::unsent));
@@ -166,7 +166,7 @@ impl Replica {
     fn drive_view(&self, id: DocId, fields: &DriveFields, sent: &Map<DocId, ChangeTotals>) -> DriveView {
         let (road, bounds) = self.way(fields).unzip();
         let published = self.documents.copy_of(fields);
-        // What has no copy, nobody else sees, whatever the drive says.
+        // If the copy is lost, nobody else sees the drive, whatever its visibility is.
         let is_lost = fields.published.is_some() && published.is_none();
         DriveView {
             id,
@@ -187,7 +187,7 @@ impl Replica {
         }
     }
 
-    /// How good the road of a finished drive is, and where it lies. What is still recorded is folded when it is finished.
+    /// Returns the road score and the bounds of a finished drive. The row of a recorded track is folded after its end.
     fn way(&self, drive: &DriveFields) -> Option<(RoadView, Option<[f64; 4]>)> {
         match drive.track.filter(|_| drive.ended_at.is_some()).and_then(|track| self.documents.row(&track)) {
             Some(DocumentRow::Track(road, bounds)) => Some((RoadView::clone(road), *bounds)),
@@ -195,7 +195,7 @@ impl Replica {
         }
     }
 
-    /// Where a drive, its track and its published copy are: as far as the one that is least far.
+    /// Returns the sync state of a drive, its track and its published copy: the least advanced of the three.
     fn drive_sync(&self, id: DocId, fields: &DriveFields, sent: &Map<DocId, ChangeTotals>) -> DriveSync {
         let docs = [Some(id), fields.track, fields.published].into_iter().flatten();
         let known: Vec<_> = docs.filter_map(|doc| self.documents.record(&doc).map(|record| (doc, record))).collect();
@@ -230,7 +230,7 @@ fn total(amounts: impl IntoIterator<Item = ChangeTotals>) -> ChangeTotals {
     amounts.into_iter().fold(ChangeTotals::default(), ChangeTotals::plus)
 }
 
-/// The view of a track that is in memory.
+/// Returns the view of a track in memory.
 pub(in crate::replica) fn track(
     drive: DocId,
     private: PrivateEnds,
@@ -266,7 +266,7 @@ fn refused_view(listed: ListedFix) -> RefusedView {
     }
 }
 
-/// What was measured on a stretch.
+/// Returns the fixes of a stretch of road.
 fn between(parts: &[Part], stretch: &RoadStretch) -> Vec<Part> {
     let on_it = |part: &Part| {
         let from = part.fixes.partition_point(|fix| fix.fixed_at < stretch.from_at);
