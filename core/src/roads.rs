@@ -60,7 +60,7 @@ pub struct Step {
     place: Ecef,
     /// The time at which the car was there, interpolated between two fixes by distance.
     pub at: Timestamp,
-    /// How sharply the road bends.
+    /// The sharpness of its bend.
     pub bend: Bend,
     /// Whether the speed stayed at 30 km/h or more for 40 m before and after.
     pub flows: bool,
@@ -138,35 +138,35 @@ impl RoadSteps {
         RoadSteps { steps, unknown_m }
     }
 
-    /// What was measured, in the order in which it was driven.
+    /// Returns the measured steps, in the order of the drive.
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// The straight lines over everything that was not measured, metres.
+    /// Returns the sum of the straight lines over all unmeasured spans, metres.
     pub fn unknown_m(&self) -> f64 {
         self.unknown_m
     }
 
-    /// What there is to count on all of it.
+    /// Returns the counts of all steps.
     pub fn tally(&self) -> Tally {
         self.steps.iter().collect()
     }
 
-    /// The score of the whole; `None` if less than [`SHORTEST_SCORED_M`] of it was measured, or less than three quarters: what
-    /// a slow receiver misses are the fast parts, and those it has say nothing of the whole.
+    /// Returns the score of all steps; `None` if less than [`SHORTEST_SCORED_M`] was measured, or less than three quarters:
+    /// a slow receiver misses the fast parts, so that the measured ones do not represent the drive.
     pub fn score(&self) -> Option<RoadScore> {
         let tally = self.tally();
         let measured_m = f64::from(tally.measured_m());
         tally.score().filter(|_| measured_m >= 3.0 * self.unknown_m)
     }
 
-    /// The best stretches without a break, best first; they do not touch.
+    /// Returns the best stretches without a break, best first. They do not touch.
     pub fn best_stretches(&self) -> Vec<RoadStretch> {
         best::stretches(&self.steps)
     }
 
-    /// What is worth knowing of it.
+    /// Returns the view of the road.
     pub fn view(&self) -> RoadView {
         RoadView { score: self.score(), stretches: self.best_stretches() }
     }

@@ -108,7 +108,7 @@ pub enum OpenError {
     /// Its schema cannot be migrated.
     #[error("the schema cannot be brought up to date: {0}")]
     Migrate(MigrateError),
-    /// Its schema has migrations that this version does not know.
+    /// Its schema has migrations of a newer version.
     #[error("the database was written by a newer version of this program: start that one, or restore an older backup")]
     Newer,
     /// The linked SQLite may lose commits.

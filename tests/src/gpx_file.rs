@@ -1,12 +1,12 @@
-//! Drives as GPX files, the form in which people and other programs keep them. Bytes in, fixes and a report out: it knows
-//! nothing of phones and relays.
+//! Drives as GPX files, the format in which people and other programs store them. This module converts bytes to fixes and
+//! a report, and must not depend on phones and relays.
 //!
 //! Reads GPX 1.1, GPX 1.0 and files without a namespace, in the encodings of `text`. An element counts where it belongs:
 //! below a track point in GPX's own namespace, or below the point's extensions in one of a known program (Garmin's
-//! TrackPointExtension v1 and v2, OpenTracks, OsmAnd). What extensions say never replaces what the point says itself.
+//! TrackPointExtension v1 and v2, OpenTracks, OsmAnd). Values of extensions never replace the point's own.
 //!
-//! What cannot be read costs as little as possible and is reported with its line: a value, a point, or what follows a
-//! syntax error. Several tracks and segments become one list in the order of time; what is a gap is the recorder's to say.
+//! As little as possible is lost to a fault, which is reported with its line: a value, a point, or everything after a
+//! syntax error. Several tracks and segments become one list in the order of time; the recorder detects gaps.
 //! It takes a stream of events, never a tree, and expands no entity of the file's own: a document type is skipped.
 
 // The fuzz targets include this file by its path, where `mod` alone would look beside it.

@@ -1,8 +1,8 @@
 //! The settings of an account and its private places. Only its own devices read them.
 //!
 //! Each place has an entry of its own, which is written once, and registers for its kind and the size of its zone. Lists
-//! that grow on several devices therefore merge by union. Where devices set a size at the same time the larger one counts:
-//! a place is without a zone only if nobody says otherwise.
+//! that grow on several devices therefore merge by union. Of sizes that devices set concurrently the larger one counts: a
+//! place is without a zone only if no device set another size.
 
 use automerge::{Automerge, ROOT, ScalarValue};
 use minicbor::{Decode, Encode};
@@ -102,14 +102,14 @@ pub fn devices(doc: &Automerge) -> Vec<NamedDevice> {
     automerge_doc::keys(doc, &ROOT).into_iter().filter_map(named).collect()
 }
 
-/// Before the id of a place in the document: where it is and its secret.
+/// Prefix of the id of a place, for its position and its secret.
 const PLACE: &str = "place";
-/// Before the id of a place: its kind.
+/// Prefix of the id of a place, for its kind.
 const PLACE_KIND: &str = "placeKind";
-/// Before the id of a place: the size of its zone.
+/// Prefix of the id of a place, for the size of its zone.
 const PLACE_ZONE: &str = "placeZone";
 
-/// What is written of a place once and never changed.
+/// The values of a place that never change.
 #[derive(Encode, Decode)]
 struct PlaceFacts {
     #[n(0)]
@@ -148,7 +148,7 @@ pub fn add_places(doc: &mut Automerge, places: &[Place]) -> Result<Option<NewCha
     })
 }
 
-/// Sets the kind of a place and the size of its zone, also to what they are: another device may set them at the same time.
+/// Sets the kind of a place and the size of its zone, also to the present values: another device may set them concurrently.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -269,7 +269,7 @@ mod tests {
         assert!(check_place(Some(off), PlaceKind::Home, ZoneSize::Standard).is_err());
     }
 
-    /// What a device does to the list of places while it has no signal.
+    /// The edits of a device to the list of places without a signal.
     fn edits() -> impl Strategy<Value = Vec<(u8, PlaceKind, ZoneSize)>> {
         let kind = prop_oneof![Just(PlaceKind::Stop), Just(PlaceKind::Home), Just(PlaceKind::Open)];
         let size = prop_oneof![Just(ZoneSize::None), Just(ZoneSize::Standard), Just(ZoneSize::Large)];
@@ -304,7 +304,7 @@ mod tests {
             prop_assert_eq!(&merged, &places(&b));
             for place in &before {
                 let now = merged.iter().find(|now| now.id == place.id).expect("no place is lost");
-                // A device that said nothing of a place follows the other one.
+                // If only one device edited a place, its edit counts.
                 let both = touched(&place.id, &ours) && touched(&place.id, &theirs);
                 let is_new = place.id.as_bytes()[0] > 1;
                 prop_assert!(now.size >= place.size || !(both || is_new), "{place:?} became {now:?}");

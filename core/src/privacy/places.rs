@@ -35,7 +35,7 @@ const LARGE_M: (f64, f64) = (1_100.0, 300.0);
 /// The largest distance from a place at which its zone may hide something, metres.
 pub const REACH_M: f64 = 1_900.0;
 
-/// What a place is to its owner. It is a label; [`ZoneSize`] decides what is hidden.
+/// The kind of a place for its owner. It is a label only; [`ZoneSize`] decides what is hidden.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -83,7 +83,7 @@ impl PlaceKind {
     }
 }
 
-/// How large the zone of a place is.
+/// The size of the zone of a place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Encode, Decode)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -138,19 +138,19 @@ pub struct Place {
     /// Its id.
     #[n(0)]
     pub id: DocId,
-    /// Where it is.
+    /// Its position.
     #[n(1)]
     pub position: Position,
-    /// Decides where its zone lies.
+    /// The key of the offset of its zone.
     #[n(2)]
     pub secret: PlaceSecret,
     /// Whether it was found at a stop of a drive; otherwise its owner set it on a map.
     #[n(3)]
     pub is_found: bool,
-    /// What it is.
+    /// Its kind.
     #[n(4)]
     pub kind: PlaceKind,
-    /// How large its zone is.
+    /// The size of its zone.
     #[n(5)]
     pub size: ZoneSize,
 }
@@ -179,22 +179,22 @@ impl Zone {
         Zone { center: center.into(), radius_m }
     }
 
-    /// The disc that contains every standard zone that a place at this stop could get.
+    /// Returns the disc that contains every standard zone that a place at this stop could get.
     pub fn of_unknown(stop: Position) -> Zone {
         Zone::around(stop, STANDARD_M.0 + STANDARD_M.1)
     }
 
-    /// How far a point is from the edge along a straight line, metres; negative inside.
+    /// Returns the distance of a point from the edge along a straight line, metres; negative inside.
     pub fn distance_m(&self, to: Ecef) -> f64 {
         self.center.chord_m(to) - self.radius_m
     }
 
-    /// Where its centre is.
+    /// Returns its centre.
     pub fn center(&self) -> Position {
         self.center.into()
     }
 
-    /// Its radius, metres.
+    /// Returns its radius, metres.
     pub fn radius_m(&self) -> f64 {
         self.radius_m
     }

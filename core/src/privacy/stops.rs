@@ -1,4 +1,4 @@
-//! Where a drive stopped: its ends, and every stay in between.
+//! The stops of a drive: its ends, and every stay in between.
 //!
 //! Each stop is at a place, and the places of an account decide what is hidden of all its drives. A wrong first fix must not
 //! take the place of the true start, so both sides of an implausible step near an end are ends, too.
@@ -7,15 +7,15 @@ use crate::fix::Fix;
 use crate::geodesy::{Ecef, Position, distance_m};
 use crate::track::parts::is_plausible_step;
 
-/// So long within [`STAY_M`] is a stay, milliseconds.
+/// The minimum time within [`STAY_M`] that is a stay, milliseconds.
 pub const STAY_MS: i64 = 180_000;
-/// How far from where it begins a stay may extend, metres.
+/// The maximum distance from the beginning of a stay, metres.
 pub const STAY_M: f64 = 150.0;
-/// Over a gap of at least [`STAY_MS`] that is crossed more slowly than somebody walks, the car stood somewhere, m/s.
+/// The speed below which a gap of at least [`STAY_MS`] contains a stay, m/s: that of a walker.
 const WALKING_MPS: f64 = 1.5;
-/// How far from an end an implausible step makes both its sides ends, milliseconds.
+/// The maximum time between an end and an implausible step whose sides are ends, too, milliseconds.
 const NEAR_AN_END_MS: i64 = 60_000;
-/// A stay may begin at any fix; of those that come more often than this, only some are examined, milliseconds.
+/// The minimum interval between the fixes at which a stay is searched, milliseconds.
 const EXAMINED_EVERY_MS: i64 = 1_000;
 
 /// Returns the stops of a drive: its first and last fix, both sides of implausible steps near them, and stays of at least

@@ -28,7 +28,7 @@ pub(crate) struct Audience {
 pub(crate) struct Relation {
     /// Whether the viewer states to follow the owner.
     pub(crate) follows: bool,
-    /// Whether the viewer is told that the follow counts: the owner accepted the viewer, or lets everybody follow. A
+    /// Whether the follow is shown to the viewer as accepted: the owner accepted the viewer, or lets everybody follow. A
     /// block does not change it.
     pub(crate) is_accepted: bool,
     /// Whether the follow counts.

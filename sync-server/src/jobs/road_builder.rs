@@ -28,7 +28,7 @@ const PAGE: u32 = 64;
 /// The number of roads that are written in one transaction, so that other jobs are done in between.
 const WRITTEN_AT_ONCE: usize = 250;
 
-/// How long a drive counts: a year.
+/// The age up to which a drive counts: a year.
 const COUNTS_FOR_MS: i64 = 365 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
 /// How much later than the beginning of the day a drive may have begun: the day, and another one for wrong clocks.
@@ -108,7 +108,7 @@ impl RoadBuilder {
         };
         found.retain(|road| before.remove(&road.id).as_ref() != Some(road));
         let gone: Vec<_> = before.into_keys().collect();
-        // Roads that must not be shown any more are removed first.
+        // Roads that must not be shown are removed first.
         for remove in gone.chunks(WRITTEN_AT_ONCE) {
             self.writer.apply_road_update(RoadUpdate { remove: remove.to_vec(), ..RoadUpdate::default() }).await?;
         }

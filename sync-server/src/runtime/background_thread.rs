@@ -48,11 +48,11 @@ impl BackgroundThread {
         Ok(BackgroundThread(sender))
     }
 
-    /// Does a job after all earlier ones, and returns its result. It is done also if the caller no longer waits.
+    /// Does a job after all earlier ones, and returns its result. It is done also if the caller has stopped waiting.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failed> {
         let (reply, result) = oneshot::channel();
         let job: Job = Box::new(move || {
-            // The caller may no longer wait.
+            // The caller may have stopped waiting.
             let _ = reply.send(work());
         });
         self.0.send(job).map_err(|_| Failed)?;

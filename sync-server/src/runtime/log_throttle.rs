@@ -1,4 +1,4 @@
-//! Logs that phones know a longer log than the relay has, as after a database was put back to an older state.
+//! Logs that phones have a longer log than the relay, as after the restore of an older database.
 //!
 //! Any account can claim this of its own log, so the only consequence is a log line once in a while.
 

@@ -58,7 +58,7 @@ struct HttpMetrics {
     streams: Gauge,
 }
 
-/// Where a document was folded.
+/// The place where a document was folded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FoldedBy {
     /// In the transaction that stored a change to it.

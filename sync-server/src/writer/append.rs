@@ -208,7 +208,7 @@ impl<'t> Append<'t> {
             if let Some(is_quarantined) = step.ends_in_quarantine() {
                 self.quarantined += u64::from(is_quarantined);
                 let key = (step.account(), step.doc());
-                // The remembered state says that it is due.
+                // By the cached state it is due.
                 self.memory.take_doc(key);
                 if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
                     (known.is_due, known.is_quarantined) = (false, is_quarantined);

@@ -9,7 +9,7 @@ use crate::db::{postgres, sql};
 /// The minimum time between two checks of the disk.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Who may write.
+/// Which writes are allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DiskSpace {
     /// All accounts.

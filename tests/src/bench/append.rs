@@ -21,7 +21,7 @@ const WINDOW: usize = 600;
 /// The number of windows at the beginning and at the end.
 const WINDOWS: usize = 6;
 const LOADS: usize = 21;
-/// How far a drive's line on the phone may be from its track, metres.
+/// The maximum distance of a drive's line on the phone from its track, metres.
 const LINE_TOLERANCE_M: f64 = 3.0;
 
 /// The result.
@@ -33,7 +33,7 @@ pub struct Appending {
     pub last_us: f64,
     /// Milliseconds of CPU to load the track's document from its stored changes.
     pub load_ms: f64,
-    /// Milliseconds of CPU to decode all its blocks, and to make the line on the map and the charts' values of them.
+    /// Milliseconds of CPU to decode all its blocks and to compute the line on the map and the values of the charts.
     pub show_ms: f64,
 }
 

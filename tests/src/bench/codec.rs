@@ -31,7 +31,7 @@ const FIXES_PER_BLOCK: usize = 60;
 /// 0.2 ms per fix.
 ///
 /// # Errors
-/// Whatever Automerge or the codec says.
+/// An error of Automerge or of the codec.
 pub fn track_sizes(drives: &[Vec<Fix>]) -> anyhow::Result<Vec<TrackSize>> {
     let fix_count = drives.iter().map(Vec::len).sum::<usize>() as f64;
     let per_fix = |bytes: usize| bytes as f64 / fix_count;

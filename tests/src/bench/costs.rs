@@ -6,12 +6,12 @@ use super::append::appending;
 use super::{Table, history, in_node, made_drive};
 use crate::synthetic::Kind;
 
-/// What a fix and ten hours' drive cost; with the peers, what they cost Automerge's own module, too. `root` is the repository.
+/// The costs of a fix and of a drive of ten hours; with the peers, also in Automerge's own module. `root` is the repository.
 ///
 /// # Errors
 /// If the core or a script in Node fails.
 pub async fn table(root: &Path, with_peers: bool) -> anyhow::Result<Table> {
-    // Ten hours and some seconds: tunnels and lost seconds are missing.
+    // Five minutes more than ten hours, since tunnels and lost seconds have no fixes.
     let mut fixes = made_drive(605, Kind::Motorway);
     fixes.truncate(36_000);
     let native = appending(&fixes)?;

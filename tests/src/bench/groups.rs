@@ -18,7 +18,7 @@ struct Counted {
 /// The table.
 ///
 /// # Errors
-/// If a relay cannot be watched.
+/// If a relay cannot be traced.
 pub async fn table() -> anyhow::Result<Table> {
     let mut rows = Vec::new();
     for (what, content, clients) in [
@@ -82,7 +82,7 @@ async fn count(content: Content, clients: usize, pushes: usize) -> anyhow::Resul
     })
 }
 
-/// Returns the counts when nothing more comes.
+/// Returns the counts once they are constant.
 async fn seen(relay: &Daemon, notes: &Path) -> anyhow::Result<Counted> {
     loop {
         let (statements, commits) = relay.statements();

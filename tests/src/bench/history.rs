@@ -28,7 +28,7 @@ const START: Timestamp = Timestamp(1_717_232_400_000);
 const DAY_MS: i64 = 86_400_000;
 const FIXES_PER_DRIVE: usize = 70;
 
-/// What a new device gets with snapshots and without, as a table.
+/// The traffic to a new device with snapshots and without, as a table.
 ///
 /// # Errors
 /// If a phone or the relay fails.
@@ -76,9 +76,9 @@ pub async fn table() -> anyhow::Result<Table> {
 /// Whether the relay makes snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Snapshots {
-    /// When they are due.
+    /// Yes, when they are due.
     Made,
-    /// Never.
+    /// No.
     NotMade,
 }
 
@@ -87,7 +87,7 @@ pub enum Snapshots {
 pub struct NewDevice {
     /// The number of changes in the account's log.
     pub changes: u64,
-    /// What the relay stores of them, bytes of chunks.
+    /// Their size on the relay, bytes of chunks.
     pub relay_bytes: u64,
     /// The traffic to the new device, including the handshake.
     pub down: Count,
@@ -97,10 +97,10 @@ pub struct NewDevice {
     pub chunks: usize,
 }
 
-/// A new device of somebody with so many drives of four changes each, and their tracks, which stay where they are.
+/// Measures a new device of an account with so many drives of four changes each, and their tracks, which are not fetched.
 ///
 /// # Errors
-/// If the phones and the relay do not come to agree.
+/// If the phones and the relay do not agree in the end.
 pub async fn of_drives(drives: usize, snapshots: Snapshots) -> anyhow::Result<NewDevice> {
     let relay = Relay::start(snapshots).await?;
     let mut phone = relay.phone()?;
@@ -115,10 +115,10 @@ pub async fn of_drives(drives: usize, snapshots: Snapshots) -> anyhow::Result<Ne
     relay.new_device(phone, snapshots).await
 }
 
-/// A new device of somebody who changed the title of one drive so many times.
+/// Measures a new device of an account in which the title of one drive was changed so many times.
 ///
 /// # Errors
-/// If the phones and the relay do not come to agree.
+/// If the phones and the relay do not agree in the end.
 pub async fn of_edits(edits: usize, snapshots: Snapshots) -> anyhow::Result<NewDevice> {
     let relay = Relay::start(snapshots).await?;
     let mut phone = relay.phone()?;
@@ -142,10 +142,10 @@ pub struct Opened {
     pub stored: Vec<StoredEntry>,
 }
 
-/// Has one device record the fixes, the relay make snapshots, and another device open the drive.
+/// Records the fixes on one device, lets the relay make snapshots, and opens the drive on another device.
 ///
 /// # Errors
-/// If the phones and the relay do not come to agree.
+/// If the phones and the relay do not agree in the end.
 pub async fn opened_elsewhere(fixes: &[Fix]) -> anyhow::Result<Opened> {
     let relay = Relay::start(Snapshots::Made).await?;
     let mut phone = relay.phone()?;
@@ -218,7 +218,7 @@ impl Relay {
         Ok(NewDevice { changes, relay_bytes, down: count(&frames, Direction::Down, 0), took, chunks })
     }
 
-    /// Brings everything to the relay, waits for its snapshots, and lets another device into the account.
+    /// Syncs everything to the relay, waits for its snapshots, and adds another device to the account.
     async fn joined(&self, mut phone: Phone, snapshots: Snapshots, setup: Setup) -> anyhow::Result<Phone> {
         phone.clock().set_rate(1.0);
         phone.network(true);

@@ -136,7 +136,7 @@ pub async fn live_size(drives: &[Vec<Fix>]) -> anyhow::Result<LiveSize> {
     })
 }
 
-/// Lets the phone push what it has just packed. Returns whether there was anything.
+/// Waits until the phone has pushed what it has just packed. Returns whether there was anything.
 async fn is_pushed(phone: &mut Phone) -> anyhow::Result<bool> {
     let has_packed = phone.status().unsent_changes > 0;
     if has_packed {

@@ -22,10 +22,10 @@ const CHANGES_PER_DOCUMENT: usize = 16;
 /// The number of outstanding pushes of a client at full load.
 const IN_FLIGHT: usize = 3;
 
-/// What the relay keeps in a second and how soon it says so, as a table.
+/// The throughput of the relay and the latency of acknowledgements, as a table.
 ///
 /// # Errors
-/// If the relay fails or refuses something.
+/// If the relay fails or refuses a change.
 pub async fn table() -> anyhow::Result<Table> {
     let measured = [
         ("as fast as it goes", as_fast_as_it_goes(32, 16, 100).await?),

@@ -56,7 +56,7 @@ impl Peer {
         Ok(reconnect)
     }
 
-    /// Measures a client that makes so many documents, and kills the server when the client knows them to be synced.
+    /// Measures a client that makes so many documents, and kills the server when the client has them confirmed.
     ///
     /// # Errors
     /// If a process cannot be started, ends by itself, or is never done.

@@ -19,7 +19,7 @@ struct Corpus {
     drives: Vec<Vec<Fix>>,
 }
 
-/// What a fix takes by kind of recorder.
+/// The bytes per fix by kind of recorder, as a table.
 ///
 /// # Errors
 /// If a phone, the relay or a codec fails.
@@ -134,7 +134,7 @@ fn columns(fixes: &[Fix]) -> Vec<Vec<i64>> {
     columns.into_iter().filter(|column| !column.is_empty()).collect()
 }
 
-/// A column as its differences; time and place as the differences of these.
+/// A column as its differences; time and position as the differences of the differences.
 fn differences(place: usize, column: &[i64]) -> Vec<i64> {
     let differ = |column: &[i64]| -> Vec<i64> {
         std::iter::once(0).chain(column.iter().copied()).zip(column).map(|(last, this)| this - last).collect()
@@ -172,7 +172,7 @@ fn pco_bytes(fixes: &[Fix]) -> anyhow::Result<usize> {
 mod tests {
     use super::*;
 
-    /// What blocks may take: a little more than they do, so that a model that got worse is found.
+    /// The limits are slightly above the present sizes, so that a worse model fails the test.
     #[test]
     fn every_kind_of_recorder_keeps_its_bytes_per_fix() -> anyhow::Result<()> {
         for corpus in corpora()? {

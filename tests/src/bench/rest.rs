@@ -14,10 +14,10 @@ use super::{Table, grouped, median};
 use crate::client::{Client, Device, Document};
 use crate::daemon::Daemon;
 
-/// How long a silent relay is observed.
+/// The time for which a silent relay is observed.
 const WATCHED: Duration = Duration::from_secs(10);
 
-/// What the relay takes at rest, as a table.
+/// The resources of the relay at rest, as a table.
 ///
 /// # Errors
 /// If the relay fails.
@@ -102,7 +102,7 @@ pub async fn resting(documents: usize, clients: usize) -> anyhow::Result<Resting
     })
 }
 
-/// Has a device push so many documents of one change each.
+/// Pushes so many documents of one change each.
 async fn fill(relay: &Daemon, device: &Device, number: u64, documents: usize) -> anyhow::Result<()> {
     let mut client = device.connect(relay.addr()).await?;
     for page in (0..documents as u64).collect::<Vec<_>>().chunks(200) {

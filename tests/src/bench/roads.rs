@@ -13,10 +13,10 @@ use super::{Table, grouped, made_drive};
 use crate::real_drives;
 use crate::synthetic::{self, Kind, Options};
 
-/// What scoring and finding roads cost, as a table.
+/// The costs of scoring and finding roads, as a table.
 ///
 /// # Errors
-/// If the system does not say what a process takes.
+/// If the system does not report the resources of a process.
 pub fn table() -> anyhow::Result<Table> {
     let mut rows = Vec::new();
     let made: Vec<_> = [Kind::Mountain, Kind::Lane, Kind::Town, Kind::Motorway].map(|kind| made_drive(60, kind)).into();
@@ -76,7 +76,7 @@ pub fn scoring_ns(drives: &[Vec<Fix>]) -> f64 {
     stopwatch.elapsed_ns() / fixes.max(1) as f64
 }
 
-/// Drives of 20 minutes on `roads` roads of two kinds, as a table keeps them.
+/// Drives of 20 minutes on `roads` roads of two kinds, as the database stores them.
 pub fn traces(roads: usize) -> Vec<Vec<u8>> {
     let trace = |seed: u64| {
         let kind = [Kind::Mountain, Kind::Lane][seed as usize % 2];
@@ -86,10 +86,10 @@ pub fn traces(roads: usize) -> Vec<Vec<u8>> {
     (0..roads as u64).map(trace).collect()
 }
 
-/// Finds the roads in so many drives over these, each by another driver, decoded anew in each pass as a table gives them.
+/// Finds the roads in so many drives over these, each by another driver. As in the relay, each pass decodes them again.
 ///
 /// # Errors
-/// If a trace cannot be read, or `/proc` not.
+/// If a trace or `/proc` cannot be read.
 pub fn batch(traces: &[Vec<u8>], drives: usize) -> anyhow::Result<Batch> {
     let all = || traces.iter().cycle().take(drives).zip(1..);
     let stopwatch = Stopwatch::start();

@@ -14,7 +14,7 @@ use crate::daemon::Start;
 const CHANGES_PER_S: usize = 2_500;
 const SECONDS: usize = 8;
 
-/// What this program is told to be the relay of this benchmark, before the arguments of the other one.
+/// The first argument of the program as the relay of this benchmark, without and with rows.
 pub const AS_RELAY: [(&str, bool); 2] = [("with-rows", true), ("log-alone", false)];
 
 /// The table.
@@ -72,7 +72,7 @@ async fn loaded(mode: &str, content: Content) -> anyhow::Result<Loaded> {
 /// Runs the relay: `arguments` are a mode and the arguments of the real one. Ends on a signal.
 ///
 /// # Errors
-/// If it cannot be.
+/// If the relay fails.
 pub async fn be_relay(arguments: &[String]) -> anyhow::Result<()> {
     let (_, derives_rows) = AS_RELAY
         .into_iter()

@@ -18,12 +18,12 @@ use crate::sim::reference_model::{FixKey, key};
 
 /// Maximum number of right fixes that are refused after an event of a clock, of a recording, or of an earlier fix.
 const REFUSED_EACH: usize = 3;
-/// So many fixes in a row are not taken in before it must be said: two whose time is in doubt and one whose place is, as when
-/// a drive is taken over from a phone elsewhere with another time.
+/// Maximum number of consecutive fixes that are not accepted before the view must report it: two with a doubtful time and
+/// one with a doubtful position, as when a drive is resumed on a phone elsewhere with another time.
 const UNREPORTED: u32 = 3;
-/// How much the duration may be off, and how much more for everything that has happened, milliseconds.
+/// The tolerance of the duration, and the additional tolerance for each disturbance, milliseconds.
 const OFF_MS: (i64, i64) = (2_000, 1_500);
-/// How much the way may be off: in metres, for everything that has happened, and of the whole.
+/// The tolerance of the distance: in metres, in metres for each disturbance, and as a share of the whole.
 const OFF_M: (f64, f64, f64) = (100.0, 100.0, 0.1);
 
 /// The measured and the reported fixes of a scenario.
@@ -47,7 +47,7 @@ struct NotTakenIn {
     all: u32,
     /// The number of consecutive right ones among them.
     right: u32,
-    /// When the first of the right ones was measured.
+    /// The time of measurement of the first right one.
     since_ms: u64,
     /// The number of fixes in the drive at that time.
     known: u32,

@@ -1,11 +1,11 @@
-//! What happened, as a number to compare and, on request, as lines to read.
+//! The trace of a simulation: its hash, and on request its lines.
 
 use std::fmt::{Arguments, Write as _};
 use std::hash::{DefaultHasher, Hasher as _};
 
 use tourismo_core::wire::Message;
 
-/// The course of a simulation.
+/// The trace.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     hasher: DefaultHasher,
@@ -14,12 +14,12 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    /// A trace that keeps its lines if asked to.
+    /// Creates a trace, which keeps its lines if requested.
     pub(super) fn new(keeps_lines: bool) -> Trace {
         Trace { lines: keeps_lines.then(Vec::new), ..Trace::default() }
     }
 
-    /// Takes note of something. It must not depend on anything but the seed.
+    /// Adds an event, which must depend on the seed only.
     pub(super) fn note(&mut self, now_ms: u64, what: Arguments<'_>) {
         self.line.clear();
         write!(self.line, "{:>9.3} {what}", now_ms as f64 / 1000.0).expect("writing to memory cannot fail");
@@ -29,25 +29,25 @@ impl Trace {
         }
     }
 
-    /// Stands for everything noted so far.
+    /// Returns the hash of all events so far.
     pub(super) fn hash(&self) -> u64 {
         self.hasher.finish()
     }
 
-    /// The lines, if they were kept.
+    /// Returns the lines, if they were kept.
     pub(super) fn into_lines(self) -> Vec<String> {
         self.lines.unwrap_or_default()
     }
 }
 
-/// A short number for some bytes.
+/// Returns a short hash of bytes.
 pub(super) fn short(bytes: &[u8]) -> String {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);
     format!("{} B #{:04x}", bytes.len(), hasher.finish() as u16)
 }
 
-/// The tag of a message: the first field of its array.
+/// Returns the tag of a message: the first field of its array.
 pub(super) fn tag(bytes: &[u8]) -> u8 {
     match bytes.get(1) {
         Some(0x18) => bytes.get(2).copied().unwrap_or(u8::MAX),
@@ -56,7 +56,7 @@ pub(super) fn tag(bytes: &[u8]) -> u8 {
     }
 }
 
-/// What a message is called.
+/// Returns the name of a message.
 pub(super) fn name(message: &Message) -> &'static str {
     match message {
         Message::Hello { .. } => "Hello",

@@ -1,7 +1,7 @@
 //! Devices that do not record once a second on the second: phones whose clocks jitter, loggers that measure rarely, and
 //! receivers that measure many times a second.
 //!
-//! The figures of phones are those that people see in their logs: Android's fused location repeats few accuracies (3.79,
+//! The values are those in logs of real phones: Android's fused location repeats few accuracies (3.79,
 //! 4.288, 12.5 m, …), measures about once a second and now and then twice or not at all; an iPhone is steady to the
 //! millisecond and rounds its accuracies.
 
@@ -161,7 +161,7 @@ impl Errors {
     }
 }
 
-/// One of a few values, kept for a while, then mostly a neighbour.
+/// A choice among a few values, which stays for a while and then mostly moves to a neighbour.
 struct Choice {
     index: usize,
 }

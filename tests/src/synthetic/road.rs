@@ -8,7 +8,7 @@ const STEP_M: f64 = 2.0;
 /// A car on its road.
 pub(super) struct Trip {
     points: Vec<RoadPoint>,
-    /// When the car reaches each point, seconds from the start.
+    /// The time at which the car reaches each point, seconds from the start.
     reached_s: Vec<f64>,
 }
 
@@ -19,9 +19,9 @@ struct RoadPoint {
     altitude_m: f64,
     /// Direction of the road, radians clockwise from north.
     heading_rad: f64,
-    /// What the corner allows, metres per second.
+    /// The maximum speed in the corner, metres per second.
     limit_mps: f64,
-    /// How long the car waits here, seconds.
+    /// The time for which the car waits here, seconds.
     wait_s: f64,
 }
 
@@ -46,7 +46,7 @@ struct RoadStyle {
     turn_deg: (f64, f64),
     /// Steepest slope, metres per metre.
     slope: f64,
-    /// How far the road climbs above its origin and falls below it, metres.
+    /// The maximum height above the origin and the maximum depth below it, metres.
     relief_m: f64,
     /// The chance that a straight ends at a red light.
     red_light: f64,

@@ -1,6 +1,6 @@
-//! Writes the TypeScript types of the npm package: one declaration for each Rust type that crosses the border.
+//! Writes the TypeScript types of the npm package: one declaration for each Rust type in the interface of the core.
 //!
-//! `tourismo-types <file>`, which is what `just types` calls. It knows names of types, never what they are for.
+//! Usage: `tourismo-types <file>`, as in `just types`.
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, HashSet};
@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use ts_rs::{Config, TS, TypeVisitor};
 
-/// The types that callers name themselves. Every type that these contain follows by itself.
+/// Declares the types of the interface, and with them every type that they contain.
 fn declare_all(module: &mut Module) {
     use tourismo_core::replica::{Bootstrap, io, views};
 
@@ -28,7 +28,7 @@ fn declare_all(module: &mut Module) {
     module.visit::<views::StatusView>();
 }
 
-/// The text of the TypeScript module.
+/// Returns the text of the TypeScript module.
 fn source() -> String {
     let mut module = Module::new();
     declare_all(&mut module);
@@ -47,7 +47,7 @@ impl TypeVisitor for Module {
         if !self.seen.insert(TypeId::of::<T>()) {
             return;
         }
-        // Types without a path are TypeScript's own, or containers, which lead to types that have one.
+        // Types without a path are TypeScript's own, or containers, whose items have a path.
         if T::output_path().is_some() {
             let name = T::ident(&self.config);
             let declaration = format!("{}export {}", T::docs().unwrap_or_default(), T::decl(&self.config));
@@ -61,7 +61,7 @@ impl TypeVisitor for Module {
 
 impl Module {
     fn new() -> Module {
-        // Every integer that crosses the border is below 2^53, a plain `number`.
+        // Every integer in the interface is below 2^53, a plain `number`.
         let config = Config::new().with_large_int("number");
         Module { config, seen: HashSet::new(), declarations: BTreeMap::new() }
     }
@@ -77,7 +77,7 @@ impl Module {
     }
 }
 
-/// Indents what is inside braces, and puts a comment of one line on one line.
+/// Indents the content of braces, and puts a comment of one line on one line.
 fn tidy(declaration: &str) -> String {
     let mut tidied = String::new();
     let mut depth = 0;

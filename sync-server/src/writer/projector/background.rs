@@ -66,7 +66,7 @@ impl Step {
     }
 }
 
-/// Derives the rows of a due document; `None` if it is not due any more.
+/// Projects the rows of a due document; `None` if it is not due.
 pub(crate) async fn prepare(
     readers: &Pool,
     thread: &BackgroundThread,
