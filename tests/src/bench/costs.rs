@@ -61,12 +61,13 @@ pub async fn table(root: &Path, with_peers: bool) -> anyhow::Result<Table> {
     }
     Ok(Table {
         title: "The cost of a fix and of a day's drive",
-        notes: "A synthetic drive of 36,000 fixes at 1 Hz. What a fix costs the core to check, count, journal and, once a \
-                minute, pack, with every transaction answered as stored. Loading makes the document of its stored \
-                changes, and on another device of the relay's snapshot of them; showing also decodes all blocks and makes the line on the map and the charts' values. In Node \
-                it is time inside the binding, conversions included; for a fix it is that on the clock, in the quietest \
-                ten minutes of the hour: the median of those that are only journalled and a sixtieth of the median of \
-                those that also pack a block."
+        notes: "A synthetic drive of 36,000 fixes at 1 Hz. The cost of a fix is the time in which the core checks, \
+                counts and journals it and, once a minute, encodes a block; every transaction is answered as stored. \
+                Loading builds the document from its stored changes or, on another device, from the relay's \
+                snapshot. Showing also decodes all blocks and computes the line on the map and the values of the \
+                charts. In Node the time includes the conversions of the binding. For a fix in Node it is wall time \
+                in the fastest ten minutes of the hour: the median for fixes that are only journalled, plus a \
+                sixtieth of the median for fixes with a block."
             .to_owned(),
         columns: vec![
             "",

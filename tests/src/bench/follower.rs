@@ -41,9 +41,9 @@ pub async fn table() -> anyhow::Result<Table> {
     Ok(Table {
         title: "A drive in a follower's open feed",
         notes: format!(
-            "{DRIVES} published drives of twenty minutes; from the moment at which their owner has the acknowledgement to \
-             that at which somebody who follows them has the event of the drive. Real sockets on this machine; besides, \
-             so many blocks of tracks are pushed in a second by 50 others. Times on the clock."
+            "{DRIVES} published drives of twenty minutes. The time is from the acknowledgement at the owner's device \
+             to the event in the feed of a follower, over real sockets on this machine. At the same time 50 other \
+             clients push this many blocks of tracks per second. Wall time."
         ),
         columns: vec!["changes a second besides", "median ms", "99th percentile ms"],
         rows,

@@ -41,11 +41,11 @@ pub async fn table() -> anyhow::Result<Table> {
         ]);
     }
     Ok(Table {
-        title: "What the relay says to its database",
-        notes: "Clients that each have up to three pushes of one change on their way. Statements are those that the relay \
-                notes, transactions their commits, BEGIN and COMMIT among them; syncs are what strace sees of the files, \
-                which makes the relay slower. When the write-ahead log is moved into the database, it is synced once \
-                more, and then the database."
+        title: "Database statements and disk syncs",
+        notes: "Each client has up to three pushes of one change in flight. Statements are those in the relay's log; \
+                transactions are its commits, and BEGIN and COMMIT count as statements. Syncs are counted with \
+                strace, which makes the relay slower. After the write-ahead log was copied into the database, the \
+                log and the database are synced once more."
             .to_owned(),
         columns: vec![
             "",

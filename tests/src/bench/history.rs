@@ -53,11 +53,11 @@ pub async fn table() -> anyhow::Result<Table> {
         }
     }
     Ok(Table {
-        title: "A new device, and history without end",
-        notes: "A phone brings what it made with no signal to a relay, which makes snapshots as soon as they pay, or never; \
-                then another device enters the account. What it gets is counted by a listener, WebSocket frames and \
-                handshake included; time is that on the clock, from its first frame to the last. Stored at the relay are \
-                the bytes of changes and snapshots, tracks included."
+        title: "A new device and a long history",
+        notes: "A phone syncs what it recorded without a signal to a relay, which makes snapshots as soon as they \
+                pay, or never. Then another device joins the account. Its traffic is counted by a proxy, with \
+                WebSocket frames and handshake. The time is wall time from its first frame to the last. The relay's \
+                size is that of changes and snapshots, tracks included."
             .to_owned(),
         columns: vec![
             "",

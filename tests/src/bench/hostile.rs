@@ -68,17 +68,17 @@ pub async fn table() -> anyhow::Result<Table> {
         ]);
     }
     Ok(Table {
-        title: "What a hostile message costs",
+        title: "The cost of a hostile message",
         notes: format!(
-            "The relay is a process of its own with the limits that it has by itself, and is sent up to {MESSAGES} such \
-             messages: memory is what it had more at its peak, time that on a core for each message, the handling of its \
-             socket included. Automerge alone is given the changes of one message, as `Change::from_bytes` and \
-             `apply_changes`, in a process that may take {ALONE_S} s of a core."
+            "The relay is a separate process with its default limits and receives up to {MESSAGES} such messages. \
+             Memory is the increase of its peak. Time is CPU time per message, including the handling of its socket. \
+             Automerge alone gets the changes of one message by `Change::from_bytes` and `apply_changes`, in a \
+             process with at most {ALONE_S} s of CPU time."
         ),
         columns: vec![
             "message",
             "bytes",
-            "the relay has it",
+            "the relay's answer",
             "MiB more",
             "ms of a core",
             "Automerge alone, MiB",

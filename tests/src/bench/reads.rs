@@ -57,11 +57,12 @@ pub async fn table(drives: u64) -> anyhow::Result<Table> {
     Ok(Table {
         title: "Reads of a large community",
         notes: format!(
-            "{} and {} synthetic drives, with a tenth as many people, five times as many follows and some meets, put straight \
-             into the tables of the same relay on SQLite and on a Postgres beside it; a warm cache. Milliseconds on the \
-             clock over a kept connection, the token's signature, the query and the JSON included: median, 99th percentile. \
-             A page holds 20. By hand is the home feed as an application makes it of the followees' own newest drives: one \
-             query for each of the 500, then a merge; without HTTP.",
+            "{} and {} synthetic drives, with a tenth as many people, five times as many follows and some meets, \
+             inserted into the tables of the same relay on SQLite and on a Postgres on the same machine, with a warm \
+             cache. Wall time in milliseconds over a kept connection, including the token's signature, the query and \
+             the JSON: median, 99th percentile. A page has 20 items. \"By hand\" is the home feed as an application \
+             would compute it from the newest drives of each followee: one query for each of the 500, then a merge, \
+             without HTTP.",
             grouped(drives / 10),
             grouped(drives),
         ),

@@ -54,12 +54,12 @@ pub async fn table(peers: &[Peer], patient: bool) -> anyhow::Result<Table> {
     }
     Ok(Table {
         title: "Reconnecting when nothing has changed",
-        notes: "Counted by a listener between client and server, WebSocket frames included, after the handshake; up + \
-                down. Before Tourismo reconnects, both sides are started afresh and every change in the phone's storage \
-                and in the relay's database is overwritten with one zero byte: that they agree all the same shows that \
-                neither loads a document. The peers' servers have all documents in memory, and their clients have \
-                loaded them before the clock starts. A document is a map of four short fields. Time is that on the \
-                clock, from the first frame to the last."
+        notes: "Counted by a proxy between client and server, with WebSocket frames, after the handshake; up + down. \
+                Before Tourismo reconnects, both sides are restarted, and every change in the phone's storage and in \
+                the relay's database is overwritten with one zero byte. They still agree, which shows that neither \
+                loads a document. The peers' servers have all documents in memory, and their clients have loaded \
+                them before the measurement. A document is a map of four short fields. The time is wall time from \
+                the first frame to the last."
             .to_owned(),
         columns: vec!["", "documents", "messages", "bytes", "bytes per document", "times Tourismo's bytes", "ms"],
         rows,

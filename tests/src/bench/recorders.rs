@@ -56,15 +56,16 @@ pub async fn table() -> anyhow::Result<Table> {
     Ok(Table {
         title: "Bytes per fix by recorder",
         notes: format!(
-            "Measured with `just bench --only recorders`. Made drives are of `tests/src/synthetic`, a mountain, a town and a \
-             motorway each; real ones are there where the folder with them is. Blocks are tracks alone, in blocks of \
-             {FIXES_PER_BLOCK} fixes. The next three columns are of at most ten drives that a real phone records beside a \
-             real relay: it packs a block a minute, or where fixes are sparse one of 30 fixes or ten minutes. Stored are \
-             drive and track, as snapshots (what a relay keeps once they rest, and another device gets) and as changes \
-             (what the recording phone keeps: a change costs a hundred bytes besides its block). On the way are pushes, \
-             acknowledgements and pings up and down, with WebSocket frames. zstd (level 19, differences as varints) and pco \
-             (its default level; differences or plain, whichever is smaller) compress the columns of a whole drive at \
-             once, times of recording not among them: neither can be sent while driving."
+            "Measured with `just bench --only recorders`. Synthetic drives are from `tests/src/synthetic`: a \
+             mountain, a town and a motorway each. Real drives are included if their folder exists. Blocks are \
+             tracks alone, in blocks of {FIXES_PER_BLOCK} fixes. The next three columns are for at most ten drives \
+             that a real phone records with a real relay: one block per minute or, where fixes are sparse, one of 30 \
+             fixes or ten minutes. The stored size is that of drive and track as snapshots (on the relay and on \
+             other devices) and as changes (on the recording phone; a change takes a hundred bytes in addition to \
+             its block). The traffic is pushes, acknowledgements and pings up and down, with WebSocket frames. zstd \
+             (level 19, differences as varints) and pco (default level; differences or plain values, whichever is \
+             smaller) compress the columns of a whole drive at once, without `recorded_at`. Neither can be sent \
+             during a drive."
         ),
         columns: vec![
             "",

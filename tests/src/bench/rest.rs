@@ -35,9 +35,10 @@ pub async fn table() -> anyhow::Result<Table> {
     }
     Ok(Table {
         title: "The relay at rest",
-        notes: "The real binary with documents of one change each, evenly of as many accounts as there are phones. The \
-                phones are connected, have caught up, and are silent. CPU time is that of ten seconds in which nobody \
-                asks for anything; the first answer is counted from the start of the process, the median of five starts."
+        notes: "The real binary with documents of one change each, distributed evenly over as many accounts as there \
+                are phones. The phones are connected, have caught up, and are silent. CPU time is that of ten \
+                seconds without a request. The first answer is counted from the start of the process; median of five \
+                starts."
             .to_owned(),
         columns: vec!["documents", "phones", "resident, MB", "ms of CPU in 10 s", "ms to the first answer"],
         rows,

@@ -41,10 +41,11 @@ pub async fn table(segments: usize) -> anyhow::Result<Table> {
     Ok(Table {
         title: "Reads of a continent's roads",
         notes: format!(
-            "{} and {} synthetic roads, six of ten in 400 valleys, put straight into the tables of the same relay on SQLite and on \
-             a Postgres beside it. Milliseconds on the clock over a kept connection, the query and the JSON included: median, 99th \
-             percentile, each read where there are roads, in a place that was not read before. A page holds 20. A tile holds up \
-             to 400 roads, 200 below zoom 8; cold is the first time that a relay draws it which has just been started.",
+            "{} and {} synthetic roads, six of ten in 400 valleys, inserted into the tables of the same relay on \
+             SQLite and on a Postgres on the same machine. Wall time in milliseconds over a kept connection, \
+             including the query and the JSON: median, 99th percentile. Each read is for a place with roads that was \
+             not read before. A page has 20 items. A tile has up to 400 roads, 200 below zoom 8; \"cold\" is the \
+             first request for a tile after a start of the relay.",
             grouped(segments as u64 / 10),
             grouped(segments as u64),
         ),

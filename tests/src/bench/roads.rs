@@ -41,9 +41,10 @@ pub fn table() -> anyhow::Result<Table> {
     }
     Ok(Table {
         title: "Finding roads",
-        notes: "Scoring is that of a drive's hour with its best stretches, on the phone as on the relay. A batch of the relay reads \
-                every public drive four times (cells, nodes, ways, and who drove which road), here drives of 20 minutes by as \
-                many drivers over 500 roads; reading the database is not in it. Memory is the most that the process had until then."
+        notes: "Scoring is the time for one hour of a drive, with its best stretches, on the phone as on the relay. \
+                A batch of the relay reads every public drive four times (cells, nodes, ways, and which drivers used \
+                which road): here drives of 20 minutes, each by another driver, over 500 roads, without the time to \
+                read the database. Memory is the peak of the process up to then."
             .to_owned(),
         columns: vec!["", "drives", "roads", "CPU", "peak, MB", "segments"],
         rows,

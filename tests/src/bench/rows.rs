@@ -42,11 +42,11 @@ pub async fn table() -> anyhow::Result<Table> {
         }
     }
     Ok(Table {
-        title: "What rows cost",
+        title: "The cost of projected rows",
         notes: format!(
-            "A relay that stores {CHANGES_PER_S} changes a second of 100 clients, one in a push, and derives rows from them \
-             in the same transactions, beside the same relay told to derive none. A process of its own; times to the \
-             acknowledgement on the clock."
+            "A relay that stores {CHANGES_PER_S} changes per second from 100 clients, one in a push, and projects \
+             rows from them in the same transactions, compared with the same relay without projection. The relay is \
+             a separate process. The latency of acknowledgements is wall time."
         ),
         columns: vec![
             "changes",

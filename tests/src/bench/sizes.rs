@@ -37,11 +37,11 @@ pub async fn table() -> anyhow::Result<Table> {
     Ok(Table {
         title: "Bytes per fix",
         notes: format!(
-            "{} {origin} drives at 1 Hz, {} fixes with all eight values. The first two rows are a real phone and a real \
-             relay, with WebSocket frames, up + down: on the way, one push, one acknowledgement and the pings of a minute; from start \
-             to finish also what begins and ends a drive, which makes more of a short one, and as stored all its changes \
-             as they were made. The other rows are tracks alone: stored as a saved document or file; live as the bare \
-             changes, one a minute.",
+            "{} {origin} drives at 1 Hz, {} fixes with all eight values. The first two rows are for a real phone and a real \
+             relay, with WebSocket frames, up + down. \"On the way\" is one push, one acknowledgement and the pings of a \
+             minute. \"From start to finish\" includes the changes that begin and end a drive, which weigh more in a short \
+             one; the stored size is that of all its changes. The other rows are for tracks alone: stored as a saved \
+             document or file; live as the bare changes, one per minute.",
             drives.len(),
             grouped(fixes as u64),
         ),

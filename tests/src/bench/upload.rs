@@ -50,12 +50,12 @@ pub async fn table(relay: &Path, peers: &[Peer], patient: bool) -> anyhow::Resul
         }
     }
     Ok(Table {
-        title: "The first upload, and a server killed right behind it",
-        notes: "A client brings small documents to a server that has none. Messages and bytes are up + down, with the \
-                handshake; seconds are those on the clock, from the first frame to the last; the server's time on a core \
-                and its largest resident size are the kernel's. The moment the client knows that the server has every \
-                document (Tourismo: all acknowledged; the peers: the server's heads are the client's), the server gets a \
-                SIGKILL; what it has not on disk then is counted by opening every document again."
+        title: "The first upload, and a server killed after it",
+        notes: "A client syncs small documents to a server without documents. Messages and bytes are up + down, with \
+                the handshake. Seconds are wall time from the first frame to the last. The server's CPU time and \
+                maximum resident size are those of the kernel. When the client has the confirmation for every \
+                document (Tourismo: all acknowledged; the peers: the server's heads equal the client's), the server \
+                gets a SIGKILL. Then every document is opened again to count those that are not on its disk."
             .to_owned(),
         columns: vec![
             "",

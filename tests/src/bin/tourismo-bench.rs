@@ -104,8 +104,8 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let peers = cli.samod.map(|samod| Peer::all(samod, &root.join("tests/peers")));
     let peers = peers.as_ref().map_or(&[][..], |peers| peers.as_slice());
     let head = format!(
-        "# Benchmarks\n\nWritten by `just bench` on {}, shared with other work; one table anew by `just bench --only` and its \
-         part. Counts and bytes are exact and the same everywhere; times are medians of CPU time, unless a note says \
+        "# Benchmarks\n\nWritten by `just bench` on {}, shared with other work; `just bench --only PART` replaces one table. \
+         Counts and bytes are exact and the same on every machine; times are medians of CPU time, unless a note says \
          otherwise.\n",
         machine::description()
     );
