@@ -381,7 +381,7 @@ impl Task {
             checkpointer.stop().await;
         }
         if let Err(error) = db::close(connection).await {
-            tracing::warn!(%error, "the database was not closed well; the next start sees to it");
+            tracing::warn!(%error, "the database was not closed cleanly; the next start recovers it");
         }
         // Nobody else may write before the last checkpoint.
         drop(claim);

@@ -181,7 +181,7 @@ impl PublicOrigin {
                 dialled = %dialled.escape_debug(),
                 expected = ?policy.own,
                 "a phone dialled another origin than the relay's own and was refused: if clients reach the relay there, \
-                 start it with --public-url and that origin; if not, somebody else passed the phone's messages on"
+                 start it with --public-url and that origin; if not, another server forwarded the phone's messages"
             );
         }
     }
@@ -195,7 +195,7 @@ impl PublicOrigin {
             old_phones.logged_at = Some(Instant::now());
             tracing::info!(
                 handshakes = old_phones.handshakes,
-                "phones speak version 1 of the protocol, whose signatures name no origin; --oldest-protocol 2 refuses them"
+                "phones use version 1 of the protocol, whose signatures contain no origin; --oldest-protocol 2 refuses them"
             );
         }
     }

@@ -93,7 +93,7 @@ impl Checkpointer {
                 sleep(BETWEEN_CHECKPOINTS).await;
                 if let Err(error) = move_log(&mut beside).await {
                     // As on a full disk. The commits stay in the log.
-                    tracing::warn!(%error, "the write-ahead log could not be moved");
+                    tracing::warn!(%error, "a checkpoint of the write-ahead log failed");
                 }
             }
         });

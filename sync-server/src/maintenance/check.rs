@@ -306,7 +306,7 @@ async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
 async fn derive_in_steps(writer: &mut Connection) -> Result<(), sqlx::Error> {
     let accounts = accounts::all(writer).await?;
     if !accounts.is_empty() {
-        tracing::info!(accounts = accounts.len(), "deriving what is shown from the log again, which may take a while");
+        tracing::info!(accounts = accounts.len(), "deriving the rows of all accounts from the log again, which may take a while");
     }
     writer.begin().await?;
     relay::set_projected(writer, projector::NO_VERSION).await?;
@@ -321,7 +321,7 @@ async fn derive_in_steps(writer: &mut Connection) -> Result<(), sqlx::Error> {
         in_step += derive_account(writer, *account).await?;
         if in_step >= DERIVED_IN_A_STEP {
             writer.commit().await?;
-            tracing::info!(accounts = done + 1, of = accounts.len(), "derived again what they show");
+            tracing::info!(accounts = done + 1, of = accounts.len(), "derived the rows of accounts again");
             writer.begin().await?;
             in_step = 0;
         }

@@ -81,7 +81,7 @@ impl Clock {
         if is_behind && !was_behind {
             tracing::error!(
                 behind_s = behind_ms / 1_000,
-                "the machine's clock is behind the log: set it; until then what comes is dated just after what came last"
+                "the machine's clock is behind the log: set it; until then new entries are dated just after the last one"
             );
         } else if was_behind && !is_behind {
             tracing::info!("the machine's clock is right again");

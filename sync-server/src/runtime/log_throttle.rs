@@ -24,9 +24,9 @@ impl LogThrottle {
                 %account,
                 cursor,
                 head,
-                "a phone knows a longer log than this database holds. If the database was put back to an older state, phones \
-                 offer again what it lacks; stop the server once and run 'restore' without --from, so that devices also bring \
-                 what lost devices made"
+                "a phone has a longer log than this database. If the database was restored from an older state, phones push \
+                 their own changes again; stop the server once and run 'restore' without --from, so that they also push the \
+                 changes of lost devices"
             );
         }
     }
