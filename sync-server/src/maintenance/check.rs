@@ -306,7 +306,10 @@ async fn derive_again(connection: &mut Connection) -> Result<(), sqlx::Error> {
 async fn derive_in_steps(writer: &mut Connection) -> Result<(), sqlx::Error> {
     let accounts = accounts::all(writer).await?;
     if !accounts.is_empty() {
-        tracing::info!(accounts = accounts.len(), "deriving the rows of all accounts from the log again, which may take a while");
+        tracing::info!(
+            accounts = accounts.len(),
+            "deriving the rows of all accounts from the log again, which may take a while"
+        );
     }
     writer.begin().await?;
     relay::set_projected(writer, projector::NO_VERSION).await?;
