@@ -54,8 +54,8 @@ wasm:
 pwa: wasm
     {{ npm }} build
 
-# Check formats, lints, the packed npm package, the protocol's rules, the vocabulary and the code map.
-check: setup pwa spec vocabulary rooms
+# Check formats, lints, the packed npm package, the protocol's rules, the vocabulary, the code map and the replica's structs.
+check: setup pwa spec vocabulary rooms state
     cargo fmt --all --check
     cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
     {{ http_types }} --check
@@ -77,6 +77,11 @@ vocabulary:
 rooms:
     node --test tests/rooms.test.mjs
     node tests/rooms.mjs
+
+# Check that no struct of the phone's engine has more than ten fields of state.
+state:
+    node --test tests/state.test.mjs
+    node tests/state.mjs
 
 # Regenerate the TypeScript types: from the Rust types, and from the OpenAPI description.
 types: setup

@@ -10,6 +10,8 @@ mod crash_guard;
 mod device;
 mod documents;
 mod drive_stats;
+#[cfg(feature = "faults")]
+mod faults;
 mod invariants;
 pub mod io;
 mod journal;
@@ -30,6 +32,8 @@ mod write_queue;
 pub mod views;
 
 pub use self::bootstrap::{Bootstrap, DeviceGrant, OpenError};
+#[cfg(feature = "faults")]
+pub use self::faults::Fault;
 use crate::id::DeviceKey;
 use crate::replica::bootstrap::identity;
 use crate::replica::commands::CommandQueue;
@@ -41,7 +45,6 @@ use crate::replica::reconcile::Reconcilers;
 use crate::replica::recording::Recording;
 use crate::replica::storage_reads::StorageReads;
 use crate::replica::sync_client::SyncClient;
-use crate::replica::views::TrackView;
 use crate::replica::write_queue::WriteQueue;
 use crate::time::{Now, UtcOffset};
 
@@ -55,10 +58,10 @@ pub struct Replica {
     sync_client: SyncClient,
     recording: Option<Recording>,
     commands: CommandQueue,
-    /// The track of the opened drive.
-    opened: Option<TrackView>,
     reconcilers: Reconcilers,
     output: Output,
+    #[cfg(feature = "faults")]
+    faults: faults::Faults,
 }
 
 impl Replica {
@@ -81,9 +84,10 @@ impl Replica {
             recording: Recording::left_behind(&bootstrap.stored, &device.actor),
             device,
             commands: CommandQueue::default(),
-            opened: None,
             reconcilers: Reconcilers::default(),
             output: Output::default(),
+            #[cfg(feature = "faults")]
+            faults: faults::Faults::default(),
         })
     }
 
@@ -128,7 +132,10 @@ impl Replica {
     /// # Ok::<(), tourismo_core::replica::OpenError>(())
     /// ```
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Effect> {
+        #[cfg(not(feature = "faults"))]
         self.route(now, input);
+        #[cfg(feature = "faults")]
+        self.route_with_fault(now, input);
         self.poll(now);
         self.set_timer(now);
         self.output.take()

@@ -71,7 +71,7 @@ impl Replica {
             Ok(Applied::AnsweredElsewhere) => {}
             Err(code) => {
                 if let Command::OpenDrive { drive } = command {
-                    self.opened = Some(TrackView::Unavailable { drive, code });
+                    self.output.opened = Some(TrackView::Unavailable { drive, code });
                     self.output.topics.insert(Topic::Track);
                 }
                 self.output.effects.push(Effect::Settled { request, outcome: CommandOutcome::Refused { code } });
@@ -82,7 +82,7 @@ impl Replica {
     /// Queues a command until its documents are here.
     fn wait(&mut self, request: u32, command: Command) {
         if let Command::OpenDrive { drive } = command {
-            self.opened = Some(TrackView::Loading { drive });
+            self.output.opened = Some(TrackView::Loading { drive });
             self.output.topics.insert(Topic::Track);
         }
         self.commands.wait(request, command);
@@ -121,7 +121,7 @@ impl Replica {
             Command::RenewLink { drive } => self.renew_link(*drive),
             Command::OpenDrive { drive } => self.open_drive(*drive),
             Command::CloseDrive => {
-                self.opened = None;
+                self.output.opened = None;
                 self.output.topics.insert(Topic::Track);
                 Ok(None)
             }

@@ -9,10 +9,20 @@ use crate::replica::sync_client::{SyncClient, SyncContext, SyncEffect};
 use crate::time::Now;
 
 impl Replica {
-    /// Runs the sync client and performs its effects.
+    /// Runs the sync client after an input and performs its effects.
     pub(super) fn with_sync_client(
         &mut self,
         now: Now,
+        work: impl FnOnce(&mut SyncClient, &mut SyncContext<'_>) -> Vec<SyncEffect>,
+    ) {
+        let random = self.device.random();
+        self.run_sync_client(now, random, work);
+    }
+
+    fn run_sync_client(
+        &mut self,
+        now: Now,
+        random: u64,
         work: impl FnOnce(&mut SyncClient, &mut SyncContext<'_>) -> Vec<SyncEffect>,
     ) {
         let (before, was_under_way) =
@@ -22,7 +32,7 @@ impl Replica {
             writes: &mut self.writes,
             now_ms: now.monotonic_ms as u64,
             wall: now.wall,
-            random: self.device.random(),
+            random,
         };
         let seq = context.writes.write_seq();
         let effects = work(&mut self.sync_client, &mut context);
@@ -74,14 +84,15 @@ impl Replica {
     }
 
     /// Connects if that is due, and sends messages. Returns whether there was anything to do.
-    pub(super) fn poll_sync_client(&mut self, now: Now) -> bool {
+    pub(super) fn poll_sync_client(&mut self, now: Now, random: u64) -> bool {
+        let seq = self.writes.write_seq();
         let connects = self.sync_client.should_connect(now.monotonic_ms as u64);
         if connects {
             self.output.effects.push(Effect::Connect);
             self.output.topics.insert(Topic::Status);
         }
         let (mut reading, mut sends) = (None, false);
-        self.with_sync_client(now, |sync_client, context| {
+        self.run_sync_client(now, random, |sync_client, context| {
             let (effects, read) = sync_client.poll(context);
             (reading, sends) = (read, !effects.is_empty());
             effects
@@ -91,6 +102,6 @@ impl Replica {
             let request = self.output.load(ranges);
             self.reads.begin(request, StorageRead::Push(number));
         }
-        connects || sends || reads
+        connects || sends || reads || self.writes.write_seq() != seq
     }
 }

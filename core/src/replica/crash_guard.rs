@@ -122,6 +122,16 @@ impl CrashGuard {
         self.is_reading = false;
     }
 
+    /// Returns whether documents to fold are being read.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.is_reading
+    }
+
+    /// Returns whether documents were read and not folded.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.noted.is_some()
+    }
+
     fn keep_quarantine(&self, writes: &mut WriteQueue) {
         let docs: Vec<DocId> = self.quarantined.iter().copied().collect();
         writes.put(Space::Meta, QUARANTINE_KEY.to_vec(), cbor(&docs));

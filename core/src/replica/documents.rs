@@ -278,11 +278,11 @@ impl DocumentStore {
     }
 
     /// Evicts documents from memory, except those in use.
-    pub(crate) fn evict(&mut self, in_use: &[DocId]) {
-        while self.documents.loaded_ids().len() > KEEP_LOADED + in_use.len() {
-            let idle = self.documents.loaded_ids().iter().copied().find(|doc| !in_use.contains(doc));
-            let Some(doc) = idle else { return };
-            self.documents.unload(&doc);
+    pub(crate) fn evict(&mut self, in_use: &Set<DocId>) {
+        let idle: Vec<DocId> =
+            self.documents.loaded_ids().iter().copied().filter(|doc| !in_use.contains(doc)).collect();
+        for doc in &idle[..idle.len().saturating_sub(KEEP_LOADED)] {
+            self.documents.unload(doc);
         }
     }
 
@@ -500,6 +500,11 @@ impl DocumentStore {
         for doc in self.unwritten_rows.take() {
             self.put_row(writes, doc);
         }
+    }
+
+    /// Returns how many changed records and rows are not queued for the disk.
+    pub(crate) fn unwritten_count(&self) -> usize {
+        self.unwritten.len() + self.unwritten_rows.len()
     }
 
     /// Takes the documents of which something must be fetched since their records changed: also those to which this phone

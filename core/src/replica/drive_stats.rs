@@ -37,6 +37,27 @@ impl StatsReconciler {
         self.miscounted.insert(drive);
     }
 
+    /// Returns the drives that wait for a document in storage, or for a row. The others wait for a relay.
+    pub(super) fn waiting(&self, documents: &DocumentStore) -> impl Iterator<Item = &DocId> {
+        let is_here = |drive: &&DocId| {
+            let track = match documents.row(drive) {
+                Some(DocumentRow::Drive(fields)) => fields.track.and_then(|track| documents.record(&track)),
+                _ => None,
+            };
+            !track.is_some_and(DocumentRecord::lacks_any)
+        };
+        self.miscounted.iter().filter(is_here)
+    }
+
+    /// Returns the drives and tracks that are read to calculate statistics.
+    pub(super) fn in_use(&self, documents: &DocumentStore) -> Vec<DocId> {
+        let track = |drive: &DocId| match documents.row(drive) {
+            Some(DocumentRow::Drive(fields)) => fields.track,
+            _ => None,
+        };
+        self.miscounted.iter().flat_map(|drive| [Some(*drive), track(drive)]).flatten().collect()
+    }
+
     /// Updates drives with merged tracks that are here; fetches and reads the others.
     pub(super) fn poll(&mut self, context: &mut ReconcileContext<'_>) {
         if context.reads.is_waiting() {

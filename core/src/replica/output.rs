@@ -1,18 +1,21 @@
-//! The output of the replica: effects for the shell, and the views that changed.
+//! The output of the replica: effects for the shell, the views that changed, and the track that is shown.
 
 use crate::replica::io::{Effect, KeyRange, Topic};
+use crate::replica::views::TrackView;
 use crate::sorted::Set;
 
 /// Topics of views that are derived from documents.
 pub(super) const DOCUMENT_TOPICS: [Topic; 5] =
     [Topic::Drives, Topic::Cars, Topic::Account, Topic::Social, Topic::Meets];
 
-/// Effects and topics for the shell.
+/// Effects, topics and the track for the shell.
 #[derive(Debug, Default)]
 pub(super) struct Output {
     pub(super) effects: Vec<Effect>,
     /// The topics whose views changed since the last answer.
     pub(super) topics: Set<Topic>,
+    /// The track of the opened drive.
+    pub(super) opened: Option<TrackView>,
     /// When the shell's timer fires, on the monotonic clock.
     timer: Option<u64>,
     /// The number of the last request to the shell.

@@ -1,6 +1,8 @@
-//! Polls the components after each input.
+//! Polls the components after each input, until none has anything to do.
+//!
+//! The order does not matter: each component acts on the state that is there when it is polled, and is polled again. The
+//! simulator polls in random orders.
 
-use crate::id::DocId;
 use crate::replica::Replica;
 use crate::replica::io::Topic;
 use crate::replica::reconcile::{ReconcileContext, Reconcilers};
@@ -42,16 +44,40 @@ const COMPONENTS: [Component; 9] = [
     Component::Writes,
 ];
 
+/// Maximum number of rounds after one input. What is left then is done after the next input.
+const MAX_ROUNDS: u32 = 100;
+
 impl Replica {
-    /// Polls the components.
+    /// Polls the components until none has anything to do.
     pub(super) fn poll(&mut self, now: Now) {
-        for component in COMPONENTS {
-            self.poll_component(now, component);
+        let random = self.device.random();
+        for _ in 0..MAX_ROUNDS {
+            let mut is_at_rest = true;
+            for component in self.poll_order() {
+                is_at_rest &= !self.poll_component(now, random, component);
+            }
+            if is_at_rest {
+                return;
+            }
         }
+        debug_assert!(false, "the components come to rest");
+    }
+
+    #[cfg(not(feature = "faults"))]
+    fn poll_order(&self) -> [Component; 9] {
+        COMPONENTS
+    }
+
+    /// Returns the order of the next round: any, if the simulator wants that.
+    #[cfg(feature = "faults")]
+    fn poll_order(&mut self) -> [Component; 9] {
+        let mut order = COMPONENTS;
+        self.faults.shuffle(&mut order);
+        order
     }
 
     /// Returns whether the component had anything to do.
-    fn poll_component(&mut self, now: Now, component: Component) -> bool {
+    fn poll_component(&mut self, now: Now, random: u64, component: Component) -> bool {
         match component {
             Component::Reads => self.poll_reads(now),
             Component::Tracks => self.poll_tracks(),
@@ -59,7 +85,7 @@ impl Replica {
             Component::Copies => self.with_reconcilers(Reconcilers::poll_copies),
             Component::Stats => self.with_reconcilers(Reconcilers::poll_stats),
             Component::Recovery => self.poll_recovery(),
-            Component::SyncClient => self.poll_sync_client(now),
+            Component::SyncClient => self.poll_sync_client(now, random),
             Component::Memory => self.poll_memory(),
             Component::Writes => self.poll_writes(now),
         }
@@ -92,9 +118,8 @@ impl Replica {
     /// The documents of a waiting command stay in memory until it is complete; otherwise they could evict each other.
     fn poll_memory(&mut self) -> bool {
         if !self.commands.has_waiting() && !self.reconcilers.copies.is_aligning() {
-            let account = &self.device.identity.account;
-            let mut in_use: Vec<DocId> = self.recording.iter().map(Recording::track).collect();
-            in_use.extend(self.reconcilers.copies.in_use(&self.documents, account));
+            let mut in_use = self.reconcilers.in_use(&self.documents, &self.device.identity.account);
+            in_use.extend(self.recording.iter().map(Recording::track));
             self.documents.evict(&in_use);
         }
         // Nothing waits for room in memory.

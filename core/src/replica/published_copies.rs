@@ -126,6 +126,11 @@ impl CopyReconciler {
         !self.misaligned.is_empty()
     }
 
+    /// Returns the drives and copies that wait for a document in storage, or for a row.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &DocId> {
+        self.misaligned.iter().chain(self.checking.iter())
+    }
+
     /// Returns the documents being compared.
     pub(super) fn in_use(&self, documents: &DocumentStore, account: &AccountId) -> Vec<DocId> {
         let copies = |drive: &DocId| match documents.row(drive) {

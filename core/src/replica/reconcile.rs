@@ -8,6 +8,7 @@ use crate::replica::published_copies::CopyReconciler;
 use crate::replica::storage_reads::StorageReads;
 use crate::replica::sync_client::SyncClient;
 use crate::replica::write_queue::{WriteQueue, WriteSeq};
+use crate::sorted::Set;
 
 /// The reconcilers.
 #[derive(Debug, Default)]
@@ -17,6 +18,14 @@ pub(super) struct Reconcilers {
 }
 
 impl Reconcilers {
+    /// Returns the documents that the reconcilers need in memory.
+    pub(super) fn in_use(&self, documents: &DocumentStore, account: &AccountId) -> Set<DocId> {
+        let mut in_use = Set::new();
+        in_use.extend(self.copies.in_use(documents, account));
+        in_use.extend(self.stats.in_use(documents));
+        in_use
+    }
+
     /// Passes the events of documents to each reconciler.
     fn take_events(&mut self, documents: &mut DocumentStore) {
         for event in documents.take_events() {
@@ -61,8 +70,9 @@ impl ReconcileContext<'_> {
     }
 
     /// Returns a value that changes whenever a reconciler writes, reads or fetches.
-    fn activity(&self) -> (WriteSeq, usize, usize) {
-        (self.writes.write_seq(), self.output.effects.len(), self.sync_client.fetches().count())
+    fn activity(&self) -> (WriteSeq, usize, usize, usize) {
+        let fetches = self.sync_client.fetches().count();
+        (self.writes.write_seq(), self.documents.unwritten_count(), self.output.effects.len(), fetches)
     }
 }
 

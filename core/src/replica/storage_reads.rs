@@ -81,6 +81,23 @@ impl StorageReads {
         !self.failed.is_empty() || self.in_flight.values().any(|reading| matches!(reading, StorageRead::Document(..)))
     }
 
+    /// Returns whether storage is being read for a push.
+    pub(super) fn is_reading_push(&self, push: u32) -> bool {
+        self.in_flight.values().any(|reading| matches!(reading, StorageRead::Push(number) if *number == push))
+    }
+
+    /// Checks what holds after every event: the crash guard waits for reads that are in progress, and a retry has a time.
+    pub(super) fn check_invariants(&self) -> Result<(), String> {
+        let is_reading = self.in_flight.values().any(|reading| matches!(reading, StorageRead::Rows(..)));
+        if is_reading != self.crash_guard.is_reading() || self.rows.is_some() != self.crash_guard.is_noted() {
+            return Err("the crash guard waits for other documents than are read".to_owned());
+        }
+        match self.failed.first() {
+            Some(doc) if self.retry_at_ms.is_none() => Err(format!("the failed read of {doc} is not retried")),
+            _ => Ok(()),
+        }
+    }
+
     fn is_reading(&self, doc: &DocId) -> bool {
         self.in_flight.values().any(|reading| matches!(reading, StorageRead::Document(other, _) if other == doc))
     }
@@ -185,5 +202,13 @@ impl Replica {
         if self.documents.is_unreadable(&doc) && self.documents.record(&doc).is_some_and(is_wanted) {
             self.sync_client.request_fetch(doc);
         }
+    }
+}
+
+#[cfg(feature = "faults")]
+impl StorageReads {
+    /// Forgets a read.
+    pub(super) fn forget(&mut self, request: u32) {
+        self.in_flight.remove(&request);
     }
 }

@@ -146,6 +146,27 @@ impl WriteQueue {
         let (_, retry_at) = self.failure.filter(|_| self.in_flight.is_none())?;
         Some((retry_at, "try a failed transaction again"))
     }
+
+    /// Checks what holds after every event: each operation is on disk, in flight or queued, and a queued one is behind a
+    /// transaction or will be tried again.
+    pub(crate) fn check_invariants(&self) -> Result<(), String> {
+        let in_flight = self.in_flight.as_ref().map_or(0, Vec::len);
+        if self.issued - self.durable != (in_flight + self.queued.len()) as u64 {
+            return Err("a write is neither on disk nor on its way".to_owned());
+        }
+        if !self.queued.is_empty() && self.in_flight.is_none() && self.failure.is_none() {
+            return Err(format!("{} writes wait for no transaction", self.queued.len()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "faults")]
+impl WriteQueue {
+    /// Drops the operations of the transaction that is in flight.
+    pub(crate) fn forget_transaction(&mut self) {
+        self.in_flight = None;
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ struct Arguments {
     /// Run each scenario once. By default each runs twice, and both runs must be equal.
     #[arg(long)]
     once: bool,
+    /// Poll the components of the phones' replicas in random orders.
+    #[arg(long)]
+    shuffle: bool,
     /// Continue after a violated invariant.
     #[arg(long)]
     keep_going: bool,
@@ -36,8 +39,13 @@ fn main() -> ExitCode {
     let (mut broken, mut events, mut fixes, mut changes, mut virtual_ms, mut slowest_ms) = (0_u64, 0, 0, 0, 0, 0);
     let seeds = if arguments.trace { 1 } else { arguments.seeds };
     for seed in arguments.first..arguments.first + seeds {
-        let scenario =
-            Scenario { seed, steps: arguments.steps, bug: InjectedBug::Nothing, keeps_lines: arguments.trace };
+        let scenario = Scenario {
+            seed,
+            steps: arguments.steps,
+            bug: InjectedBug::Nothing,
+            shuffles_polls: arguments.shuffle,
+            keeps_lines: arguments.trace,
+        };
         let report = if arguments.once || arguments.trace { run(scenario) } else { run_twice(scenario) };
         report.lines.iter().for_each(|line| println!("{line}"));
         events += report.events;
@@ -45,7 +53,8 @@ fn main() -> ExitCode {
         (virtual_ms, slowest_ms) = (virtual_ms + report.virtual_ms, slowest_ms.max(report.converged_ms));
         if let Some(promise) = report.broken {
             println!("seed {seed}: BROKEN: {promise}");
-            println!("  just sim --first {seed} --steps {} --trace", arguments.steps);
+            let shuffle = if arguments.shuffle { " --shuffle" } else { "" };
+            println!("  just sim --first {seed} --steps {}{shuffle} --trace", arguments.steps);
             broken += 1;
             if !arguments.keep_going {
                 break;

@@ -92,7 +92,14 @@ impl Network {
         }
         let device = ByteBuf::from(state.device().0);
         let grant = state.grant.clone().map(ByteBuf::from);
-        state.replica = Some(Replica::open(&Bootstrap { seed, device, grant, stored: state.disk.opening() })?);
+        let mut replica = Replica::open(&Bootstrap { seed, device, grant, stored: state.disk.opening() })?;
+        if let InjectedBug::InReplica(fault) = self.bug {
+            replica.inject(fault);
+        }
+        if self.shuffles_polls {
+            replica.shuffle_polls(self.now_ms + phone as u64);
+        }
+        state.replica = Some(replica);
         (state.life, state.born_ms, state.is_shown) = (state.life + 1, self.now_ms, true);
         state.naps.clear();
         let life = state.life;

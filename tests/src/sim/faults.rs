@@ -1,5 +1,6 @@
 //! Fault profiles of the network, and bugs that are injected to prove that the checks find them.
 
+use tourismo_core::replica::Fault;
 use tourismo_core::replica::io::StorageFailure;
 
 use crate::sim::SimRng;
@@ -138,4 +139,6 @@ pub enum InjectedBug {
     KeepsOldLinks,
     /// The relay lets a device continue the sequence numbers of another device at any time.
     LetsNumbersBeTaken,
+    /// A component of every phone's replica has this fault.
+    InReplica(Fault),
 }

@@ -36,6 +36,8 @@ pub struct Network {
     /// The present fault profile.
     pub faults: FaultProfile,
     pub(super) bug: InjectedBug,
+    /// Whether phones poll the components of their replicas in random orders.
+    pub(super) shuffles_polls: bool,
     pub(super) phones: Vec<Phone>,
     pub(super) relays: Vec<Relay>,
     pub(super) connections: Connections,
@@ -105,6 +107,7 @@ impl Network {
             rng,
             faults: FaultProfile::calm(),
             bug,
+            shuffles_polls: false,
             phones: Vec::new(),
             relays,
             connections: Connections::default(),

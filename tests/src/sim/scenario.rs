@@ -25,6 +25,8 @@ pub struct Scenario {
     pub steps: u32,
     /// A bug that should be found.
     pub bug: InjectedBug,
+    /// Whether phones poll the components of their replicas in random orders.
+    pub shuffles_polls: bool,
     /// Whether the lines of the trace are kept.
     pub keeps_lines: bool,
 }
@@ -63,6 +65,7 @@ pub fn run_twice(scenario: Scenario) -> Report {
 pub fn run(scenario: Scenario) -> Report {
     let mut sim = Network::with(scenario.seed, scenario.bug, scenario.keeps_lines);
     sim.clock_faults = ClockFaults::of(scenario.seed);
+    sim.shuffles_polls = scenario.shuffles_polls;
     let mut converged_ms = 0;
     let told = catch_unwind(AssertUnwindSafe(|| {
         let is_unruly = scenario.seed % HOSTILE_ONE_IN == 1;

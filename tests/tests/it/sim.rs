@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use tourismo_core::replica::Fault;
 use tourismo_core::replica::io::Command;
 use tourismo_tests::sim::{FaultProfile, InjectedBug, Network, Report, Scenario, run, run_twice};
 use tourismo_tests::synthetic;
@@ -13,7 +14,7 @@ const STORIES: u64 = 640;
 const EVENTS: u64 = 1_000_000;
 
 fn scenario(seed: u64, bug: InjectedBug) -> Scenario {
-    Scenario { seed, steps: STEPS, bug, keeps_lines: false }
+    Scenario { seed, steps: STEPS, bug, shuffles_polls: false, keeps_lines: false }
 }
 
 /// Runs each scenario twice and returns the number of events.
@@ -85,6 +86,15 @@ fn seeds_that_failed_once_do_not_fail_again() {
     check([11_013_309, 11_027_962, 11_034_222, 11_042_907, 30_027_412, 30_108_425, 30_122_835, 31_102_348]);
     check([20_022_559, 31_003_658, 31_005_693, 31_016_736, 31_109_483, 32_020_279, 33_100_359, 34_013_787, 35_101_717]);
     check([35_104_609, 36_010_648, 36_025_566, 36_132_639]);
+}
+
+#[test]
+fn promises_hold_in_whatever_order_the_components_of_a_replica_are_polled() {
+    for seed in 0..120 {
+        let report = run(Scenario { shuffles_polls: true, ..scenario(seed, InjectedBug::Nothing) });
+        let again = format!("just sim --first {seed} --steps {STEPS} --shuffle --trace");
+        assert_eq!(report.broken, None, "seed {seed}; to see it: {again}");
+    }
 }
 
 #[test]
@@ -254,4 +264,36 @@ fn a_phone_that_counts_time_by_a_clock_that_is_set_is_found() {
 #[test]
 fn a_screen_that_says_that_a_drive_is_recorded_which_is_not_is_found() {
     check_found_among_clocks(InjectedBug::HidesRefusals, "nobody is told that a drive is recorded which is not");
+}
+
+#[test]
+fn a_replica_that_drops_what_was_under_way_on_a_lost_connection_is_found() {
+    check_found(InjectedBug::InReplica(Fault::DropsUnderWay), "is not acknowledged, and the outbox does not have it");
+}
+
+#[test]
+fn a_replica_that_forgets_failed_reads_is_found() {
+    check_found(InjectedBug::InReplica(Fault::ForgetsFailedReads), "the crash guard waits for other documents");
+    check_found(InjectedBug::InReplica(Fault::ForgetsFailedReads), "waits for nothing");
+    check_found(InjectedBug::InReplica(Fault::ForgetsFailedReads), "waits for no read");
+}
+
+#[test]
+fn a_replica_whose_digest_is_that_of_before_is_found() {
+    check_found(InjectedBug::InReplica(Fault::KeepsDigest), "the digest is not that of the records");
+}
+
+#[test]
+fn a_replica_that_answers_no_command_is_found() {
+    check_found(InjectedBug::InReplica(Fault::AnswersNoCommand), "is on disk and was not answered");
+}
+
+#[test]
+fn a_replica_that_does_not_list_what_is_in_memory_is_found() {
+    check_found(InjectedBug::InReplica(Fault::UnlistsLoaded), "is listed as in memory and is not");
+}
+
+#[test]
+fn a_replica_that_drops_a_failed_transaction_is_found() {
+    check_found(InjectedBug::InReplica(Fault::ForgetsTransactions), "a write is neither on disk nor on its way");
 }

@@ -109,7 +109,8 @@ impl Replica {
             Command::SetPrivateEnds { drive, ends } => {
                 self.require_loaded(drive, DocKind::Drive)?;
                 let fields = self.drive(drive)?;
-                let is_shown = matches!(&self.opened, Some(TrackView::Ready { drive: opened, .. }) if opened == drive);
+                let is_shown =
+                    matches!(&self.output.opened, Some(TrackView::Ready { drive: opened, .. }) if opened == drive);
                 if *ends == fields.private_ends {
                     Ok(())
                 } else if self.documents.copy_of(fields).is_some() {

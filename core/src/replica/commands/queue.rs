@@ -14,13 +14,18 @@ pub(in crate::replica) struct CommandQueue {
 
 impl CommandQueue {
     /// Queues a command until its documents are here.
-    pub(super) fn wait(&mut self, request: u32, command: Command) {
+    pub(in crate::replica) fn wait(&mut self, request: u32, command: Command) {
         self.waiting.push((request, command));
     }
 
     /// Returns the commands that wait for a document.
     pub(in crate::replica) fn waiting(&self) -> impl Iterator<Item = &(u32, Command)> {
         self.waiting.iter()
+    }
+
+    /// The answers that wait for the disk.
+    pub(in crate::replica) fn settling(&self) -> impl Iterator<Item = &(WriteSeq, u32, CommandOutcome)> {
+        self.settling.iter()
     }
 
     /// Takes the commands that wait for a document, in order to retry them.

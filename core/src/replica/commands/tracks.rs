@@ -60,13 +60,13 @@ impl Replica {
         let private = self.drive(&drive).map(|fields| fields.private_ends).unwrap_or_default();
         let stretches = self.documents.stretches(track);
         let refused = self.documents.loaded(track).map(|track| docs::track::refused(track)).unwrap_or_default();
-        self.opened = Some(build::track(drive, private, &stretches, refused));
+        self.output.opened = Some(build::track(drive, private, &stretches, refused));
         self.output.topics.insert(Topic::Track);
     }
 
     /// Updates the opened track, if it is this one.
     fn show_again(&mut self, drive: DocId, track: &DocId) {
-        let is_shown = matches!(&self.opened, Some(TrackView::Ready { drive: opened, .. }) if *opened == drive);
+        let is_shown = matches!(&self.output.opened, Some(TrackView::Ready { drive: opened, .. }) if *opened == drive);
         if is_shown && self.documents.loaded(track).is_some() {
             self.show_track(drive, track);
         }

@@ -214,6 +214,12 @@ impl Documents {
         }
     }
 
+    /// Lists no document as in memory.
+    #[cfg(feature = "faults")]
+    pub(super) fn unlist_loaded(&mut self) {
+        self.loaded = Set::new();
+    }
+
     /// Returns the first document whose entry in the list of loaded documents is wrong.
     pub(super) fn wrongly_listed(&self) -> Option<DocId> {
         let is_wrong =

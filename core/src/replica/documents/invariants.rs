@@ -24,9 +24,25 @@ impl DocumentStore {
         if let Some(item) = self.outbox.waiting().find(|item| !self.is_unacked(item)) {
             return Err(format!("change {} of {} waits to be sent and is acknowledged", item.index, item.doc));
         }
+        if let Some(doc) = self.unwritten.iter().chain(self.unwritten_rows.iter()).next() {
+            return Err(format!("the record or the row of {doc} changed and is not queued for the disk"));
+        }
         if let Some(doc) = self.documents.wrongly_listed() {
             return Err(format!("{doc} is listed as in memory and is not, or the other way round"));
         }
         Ok(())
+    }
+}
+
+#[cfg(feature = "faults")]
+impl DocumentStore {
+    /// Restores an earlier digest.
+    pub(crate) fn keep_digest(&mut self, digest: Digest) {
+        self.digest = digest;
+    }
+
+    /// Lists no document as in memory.
+    pub(crate) fn unlist_loaded(&mut self) {
+        self.documents.unlist_loaded();
     }
 }

@@ -89,6 +89,11 @@ impl Outbox {
         Some(self.reading.take_if(|(number, _)| *number == reading)?.1)
     }
 
+    /// Returns the number of the reading that has not ended.
+    pub(crate) fn reading(&self) -> Option<u32> {
+        self.reading.as_ref().map(|(number, _)| *number)
+    }
+
     /// Returns whether changes are being read.
     pub(crate) fn is_reading(&self) -> bool {
         self.reading.is_some()

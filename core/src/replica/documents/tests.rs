@@ -283,10 +283,12 @@ fn what_is_lost_inside_is_found_by_the_invariants() {
         let change =
             automerge_doc::edit(documents.create(doc, DocKind::Car), |edit| edit.boolean("any", true)).unwrap();
         documents.add_own(&mut writes, doc, change);
+        documents.write(&mut writes);
         documents
     };
     assert_eq!(documents().check_invariants(), Ok(()));
-    let broken: [fn(&mut DocumentStore); 4] = [
+    let broken: [fn(&mut DocumentStore); 5] = [
+        |documents| documents.unwritten.extend([DocId::from_bytes([1; 16])]),
         |documents| documents.outbox = Outbox::default(),
         |documents| documents.outbox.wait([Unsent { doc: DocId::from_bytes([2; 16]), index: 0 }]),
         |documents| documents.digest.replace(&DocId::from_bytes([1; 16]), &[], &[ChangeHash([9; 32])]),

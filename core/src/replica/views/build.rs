@@ -107,7 +107,7 @@ impl Replica {
 
     /// Returns the track of the drive that was opened last.
     pub fn track(&self) -> Option<&TrackView> {
-        self.opened.as_ref()
+        self.output.opened.as_ref()
     }
 
     /// Returns the account of this phone.
