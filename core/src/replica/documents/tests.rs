@@ -3,6 +3,7 @@
 use super::*;
 use crate::docs;
 use crate::docs::drive::DriveFields;
+use crate::wire::DocHistory;
 
 #[test]
 fn the_same_change_to_two_documents_has_two_names() {
