@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use crate::change::{Actor, ChangeError, ChangeLimits, Limit, ScannedChange, advance_heads, is_deflated, scan};
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use crate::wire::{DocKind, MAX_CHUNK_BYTES, MAX_STORED_HEADS, NackCode};
+use crate::kind::{DocKind, ReserveRule};
+use crate::wire::{MAX_CHUNK_BYTES, MAX_STORED_HEADS, NackCode};
 
 /// The state of one account's log: its devices, its length and its contents.
 #[derive(Clone, Debug)]
@@ -58,10 +59,10 @@ pub const RESERVED_CHUNK_BYTES: usize = 4 << 10;
 pub fn is_reserved(kind: DocKind, is_new_doc: bool, chunk_bytes: usize) -> bool {
     let is_short = chunk_bytes <= RESERVED_CHUNK_BYTES;
     is_short
-        && match kind {
-            DocKind::Social | DocKind::Profile => true,
-            DocKind::Published | DocKind::Meet => !is_new_doc,
-            DocKind::Settings | DocKind::Car | DocKind::Drive | DocKind::Track => false,
+        && match kind.policy().reserve {
+            ReserveRule::Always => true,
+            ReserveRule::OfExisting => !is_new_doc,
+            ReserveRule::Never => false,
         }
 }
 

@@ -16,6 +16,7 @@ pub mod fix;
 pub mod geodesy;
 pub mod handle_name;
 pub mod id;
+pub mod kind;
 pub mod origin;
 pub mod privacy;
 pub mod projection;

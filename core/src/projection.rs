@@ -2,6 +2,9 @@
 //!
 //! Rows are derived: deleting all rows and folding again gives the same rows.
 
+#[cfg(any(test, feature = "samples"))]
+pub mod samples;
+
 use automerge::Automerge;
 use minicbor::{Decode, Encode};
 
@@ -112,20 +115,6 @@ pub struct PublishedRow {
     pub utc_offset: Option<UtcOffset>,
 }
 
-/// Returns whether phones keep rows of documents of this kind.
-pub fn is_kept_on_phone(kind: DocKind) -> bool {
-    match kind {
-        DocKind::Settings
-        | DocKind::Profile
-        | DocKind::Car
-        | DocKind::Drive
-        | DocKind::Track
-        | DocKind::Social
-        | DocKind::Meet => true,
-        DocKind::Published => false,
-    }
-}
-
 /// Folds a document into its row. A published copy has no row if fields are missing, or if it exceeds
 /// [`MAX_PUBLISHED_FIXES`].
 ///
@@ -196,4 +185,41 @@ fn published(doc: &Automerge) -> Option<PublishedRow> {
         line: Line::simplified(&parts, LINE_TOLERANCE_M).parts,
         blocks: fields.blocks.into_iter().map(Into::into).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// If this variable is set, the snapshot is written again, which requires another version.
+    const WRITE: &str = "TOURISMO_WRITE_ROWS";
+
+    #[test]
+    fn rows_of_another_shape_have_another_version() {
+        let hex = |row: &DocumentRow| -> String {
+            let bytes = minicbor::to_vec(row).expect("writing to memory cannot fail");
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        };
+        let mut text = format!("version {VERSION}\n");
+        for (name, _, row) in samples::rows() {
+            text += &format!("\n{name}\n  {}\n", hex(&row));
+        }
+        let stored = include_str!("projection/row_shapes.txt");
+        if stored == text {
+            return;
+        }
+        assert_ne!(
+            stored.lines().next(),
+            text.lines().next(),
+            "phones store other rows: raise projection::VERSION, and run this with {WRITE}=1\n{text}"
+        );
+        assert!(std::env::var_os(WRITE).is_some(), "there is a new version: run this with {WRITE}=1");
+        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/projection/row_shapes.txt"), text).unwrap();
+    }
+
+    #[test]
+    fn there_is_a_sample_of_each_kind() {
+        let kinds: Vec<DocKind> = samples::rows().iter().map(|(_, _, row)| row.kind()).collect();
+        assert!(DocKind::ALL.iter().all(|kind| kinds.contains(kind)), "{kinds:?}");
+    }
 }

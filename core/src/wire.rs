@@ -7,12 +7,12 @@ mod codes;
 mod tests;
 
 use minicbor::{Decode, Encode};
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 pub use self::codes::{ByeCode, NackCode};
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
+pub use crate::kind::DocKind;
 use crate::time::Timestamp;
 
 /// The protocol version of phones. `[H1]`
@@ -245,76 +245,6 @@ pub struct RelayId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Epoch(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
-
-/// The kind of a document, fixed by its first change. It decides how the document syncs and who may read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-#[cbor(index_only)]
-#[serde(rename_all = "camelCase")]
-pub enum DocKind {
-    /// Units, defaults and names of devices; one per account.
-    #[n(0)]
-    Settings,
-    /// The public profile of an account; one per account.
-    #[n(1)]
-    Profile,
-    /// A car.
-    #[n(2)]
-    Car,
-    /// A drive without its track.
-    #[n(3)]
-    Drive,
-    /// The track of a drive.
-    #[n(4)]
-    Track,
-    /// The redacted copy of a drive that others may see.
-    #[n(5)]
-    Published,
-    /// Statements about other accounts, drives and meets: follows, reactions, answers; 17 per account.
-    #[n(6)]
-    Social,
-    /// A meet, or a co-organiser's amendment of one.
-    #[n(7)]
-    Meet,
-}
-
-impl DocKind {
-    /// All kinds, ordered by number.
-    pub const ALL: [DocKind; 8] = [
-        DocKind::Settings,
-        DocKind::Profile,
-        DocKind::Car,
-        DocKind::Drive,
-        DocKind::Track,
-        DocKind::Published,
-        DocKind::Social,
-        DocKind::Meet,
-    ];
-
-    /// Returns whether a device gets the changes of such a document only on request. `[C4]`
-    pub fn is_on_demand(self) -> bool {
-        match self {
-            DocKind::Track => true,
-            DocKind::Settings
-            | DocKind::Profile
-            | DocKind::Car
-            | DocKind::Drive
-            | DocKind::Published
-            | DocKind::Social
-            | DocKind::Meet => false,
-        }
-    }
-
-    /// Returns the number of the kind on the wire and in storage.
-    pub fn number(self) -> u8 {
-        self as u8
-    }
-
-    /// Returns the kind with this number, if there is one.
-    pub fn from_number(number: u8) -> Option<DocKind> {
-        DocKind::ALL.into_iter().find(|kind| kind.number() == number)
-    }
-}
 
 /// The bytes of a change (an Automerge chunk of type 1 or 2) or of a snapshot (type 0).
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]

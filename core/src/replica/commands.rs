@@ -19,6 +19,7 @@ pub(super) use self::queue::CommandQueue;
 use crate::docs::automerge_doc::{EditError, NewChange};
 use crate::docs::{Invalid, Visibility, drive, profile, published, settings};
 use crate::id::{AccountId, DeviceKey, DocId};
+use crate::kind::IdRule;
 use crate::privacy;
 use crate::projection::DocumentRow;
 use crate::read_token::{MAX_LIFETIME_MS, read_bytes};
@@ -373,7 +374,8 @@ const TOKEN_MS: i64 = MAX_LIFETIME_MS / 2;
 
 /// Returns the id of the document of a kind of which an account has only one.
 pub(super) fn singleton_id(account: &AccountId, kind: DocKind) -> DocId {
-    DocId::only(account, if kind == DocKind::Profile { "profile" } else { "settings" })
+    let IdRule::OnlyOne(name) = kind.policy().id else { unreachable!("accounts have several documents of this kind") };
+    DocId::only(account, name)
 }
 
 fn unreadable(_: EditError) -> CommandError {

@@ -33,7 +33,8 @@ use crate::digest::Digest;
 use crate::docs;
 use crate::docs::automerge_doc::{self, NewChange, Unreadable};
 use crate::id::{ChangeHash, DocId};
-use crate::projection::{self, DocumentRow};
+use crate::kind::Reconciler;
+use crate::projection::DocumentRow;
 use crate::replica::io::{KeyRange, Space, StoredEntry};
 use crate::replica::write_queue::{WriteQueue, WriteSeq};
 use crate::sorted::Set;
@@ -96,7 +97,7 @@ impl DocumentStore {
             };
             documents.digest.replace(&doc, &[], &record.relay_heads);
             documents.outbox.wait(record.unacked.keys().map(|index| Unsent { doc, index: *index }));
-            if projection::is_kept_on_phone(record.kind) && record.is_here() {
+            if record.kind.policy().has_row_on_phone && record.is_here() {
                 documents.folds.push(doc);
             }
             if record.needs_alignment() {
@@ -180,7 +181,7 @@ impl DocumentStore {
     fn note_remote_change(&mut self, doc: DocId) {
         let Some(record) = self.documents.record_mut(&doc) else { return };
         let (kind, is_merged) = (record.kind, record.needs_alignment());
-        if matches!(kind, DocKind::Drive | DocKind::Published) {
+        if kind.policy().reconciled == Some(Reconciler::PublishedCopy) {
             record.is_unchecked = true;
             self.events.insert(DocumentEvent::Changed(doc));
         }
@@ -359,7 +360,7 @@ impl DocumentStore {
         append(writes, &doc, record, &scanned.hash, &scanned.deps, chunk);
         record.settle_announced();
         self.note_remote_change(doc);
-        if projection::is_kept_on_phone(kind) {
+        if kind.policy().has_row_on_phone {
             self.folds.push(doc);
         }
         self.unwritten.insert(doc);

@@ -9,6 +9,7 @@ use std::fmt;
 use tourismo_core::admission::DocumentState;
 use tourismo_core::docs::social;
 use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::kind::RelayRows;
 use tourismo_core::wire::DocKind;
 
 use super::MaintenanceError;
@@ -421,8 +422,8 @@ fn shown_docs(recount: &Recount) -> Vec<DocId> {
     let kind = |doc: &DocId| recount.docs[doc].kind;
     let revision = |doc: &DocId| recount.revisions[doc];
     let profile = recount.revisions.keys().filter(|doc| kind(doc) == DocKind::Profile).copied().max_by_key(revision);
-    let is_shown =
-        |doc: &DocId| projector::has_rows(kind(doc)) && (kind(doc) != DocKind::Profile || Some(*doc) == profile);
+    let has_rows = |doc: &DocId| kind(doc).policy().relay_rows != RelayRows::None;
+    let is_shown = |doc: &DocId| has_rows(doc) && (kind(doc) != DocKind::Profile || Some(*doc) == profile);
     let mut docs: Vec<DocId> = recount.revisions.keys().copied().filter(is_shown).collect();
     docs.sort_by_key(revision);
     docs

@@ -10,9 +10,10 @@ use tourismo_core::admission::{
 };
 use tourismo_core::change::{Actor, ScannedChange};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
+use tourismo_core::kind::RelayRows;
 use tourismo_core::session::relay::ChangeOutcome;
 use tourismo_core::time::Timestamp;
-use tourismo_core::wire::{DocKind, NackCode, Offer};
+use tourismo_core::wire::{NackCode, Offer};
 
 use super::disk::DiskSpace;
 use super::due::{Estimate, FoldBudget};
@@ -279,10 +280,11 @@ impl<'t> Append<'t> {
         let (mut budget, mut due, mut later) = (FoldBudget::default(), Vec::new(), BTreeSet::new());
         for (key, touched) in touched {
             let Some(known) = self.docs.get(key).and_then(Option::as_ref) else { continue };
-            if !projector::has_rows(known.log.kind) {
+            let policy = known.log.kind.policy();
+            if policy.relay_rows == RelayRows::None {
                 continue;
             }
-            appended.feed_changed |= matches!(known.log.kind, DocKind::Published | DocKind::Profile);
+            appended.feed_changed |= policy.is_in_public_feed;
             if known.is_quarantined {
                 continue;
             }
@@ -514,7 +516,7 @@ impl<'t> Append<'t> {
 mod tests {
     use tourismo_core::admission::{ActorClaims, scan_candidate};
     use tourismo_core::docs::automerge_doc;
-    use tourismo_core::wire::Chunk;
+    use tourismo_core::wire::{Chunk, DocKind};
 
     use super::*;
     use crate::db::{Database, Durability};

@@ -52,7 +52,7 @@ impl FoldBudget {
         if chunks > SMALL.chunks || ops > SMALL.new_ops {
             return false;
         }
-        let work = ops + CHUNK * chunks + if kind == DocKind::Meet { MEET } else { DOCUMENT };
+        let work = ops + CHUNK * chunks + if kind.policy().has_several_parts { MEET } else { DOCUMENT };
         let work = work + if is_known { 0 } else { UNKNOWN };
         let spent = self.of.entry(account).or_default();
         let fits = *spent + work <= OF_AN_ACCOUNT && self.spent + work <= OF_ALL;

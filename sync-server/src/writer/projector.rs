@@ -7,33 +7,34 @@
 //! too. Its rows stay as they were last read, so that nobody gets access; only changes that narrow visibility are
 //! applied, each read from its change alone. The same holds for such changes to a due document. `[P13]`
 
+mod aggregates;
 mod background;
 mod fold;
 mod last_good;
 mod portions;
 #[cfg(test)]
 mod row_shapes;
-mod rows;
-mod stored;
 mod write;
 
 use tourismo_core::admission::DocumentState;
 use tourismo_core::docs::social::SocialRow;
 use tourismo_core::docs::{CarFields, LogItem};
 use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::kind::FoldBounds;
+use tourismo_core::projection;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 
+pub(crate) use self::aggregates::stored;
+use self::aggregates::{About, Settling};
 pub(super) use self::background::apply;
 pub(crate) use self::background::{Step, prepare};
 pub(super) use self::fold::Loaded;
-use self::fold::{Bounds, FoldInput, Folded, History, Since, Unfolded, fold_all};
+use self::fold::{FoldInput, Folded, History, Since, Unfolded, fold_all};
 pub(crate) use self::fold::{SMALL, Scope};
 use self::last_good::last_good;
 pub(super) use self::last_good::narrow;
-use self::rows::{About, rows};
-pub(crate) use self::stored::stored;
-use self::write::{Settling, write_all};
+use self::write::write_all;
 use crate::db::change_log::{self, ChunksOf};
 use crate::db::documents::{self, Quarantine};
 use crate::db::drives::OwnDrive;
@@ -44,9 +45,10 @@ use crate::db::sql::Connection;
 use crate::db::unbound;
 use crate::notify::event_bus::BusEvent;
 
-/// The version of the derived rows. A server that finds another version derives all rows again. Version 7 added blocks
-/// of version 2.
-pub(crate) const VERSION: u32 = 8;
+/// The version of the derived rows: the version of the fold, and of the rows that this module derives from it. A server that
+/// finds another version derives all rows again.
+pub(crate) const VERSION: u32 = ROWS + projection::VERSION as u32;
+const ROWS: u32 = 4;
 
 /// The version of rows while they are being derived again: some are missing.
 pub(crate) const NO_VERSION: u32 = 0;
@@ -79,22 +81,6 @@ pub(crate) enum Derived {
     Nothing,
     /// The stored rows stay, because it cannot be read.
     Quarantined(Quarantine),
-}
-
-impl Derived {
-    /// Returns the number of its rows.
-    pub(crate) fn rows(&self) -> u64 {
-        match self {
-            Derived::Published(drive, _) => 1 + u64::from(drive.is_in_home_feeds()) + u64::from(drive.trace.is_some()),
-            Derived::Profile(_) | Derived::Drive(_) | Derived::Meet(_) | Derived::NotShown => 1,
-            Derived::Car(_, log) => 1 + log.len() as u64,
-            Derived::Social(row) => {
-                let people = row.follows.len() + row.accepted.len() + row.blocked.len() + row.unblocked.len();
-                (people + row.reactions.len() + row.comments.len() + row.rsvps.len()) as u64
-            }
-            Derived::Nothing | Derived::Quarantined(_) => 0,
-        }
-    }
 }
 
 /// The measured cost of deriving rows, in changes that could have been stored meanwhile.
@@ -188,14 +174,6 @@ pub(crate) async fn project(
     Ok(projected)
 }
 
-/// Returns whether documents of this kind have rows.
-pub(crate) fn has_rows(kind: DocKind) -> bool {
-    match kind {
-        DocKind::Profile | DocKind::Car | DocKind::Drive | DocKind::Published | DocKind::Social | DocKind::Meet => true,
-        DocKind::Settings | DocKind::Track => false,
-    }
-}
-
 /// Derives the rows of a document, independent of stored rows.
 pub(crate) async fn derive(
     reader: &mut Connection,
@@ -246,7 +224,7 @@ async fn gather(
         let changes = chunks.len() as u64;
         return Ok((subject, Ok(FoldInput { kind, loaded, chunks, changes })));
     }
-    let Bounds { bytes, changes, .. } = Bounds::of(kind);
+    let FoldBounds { bytes, changes, .. } = kind.policy().fold_bounds;
     let (bytes, more) = match scope {
         Scope::Small => (bytes.min(SMALL.bytes), Unfolded::NotSmall),
         Scope::All | Scope::Beside(_) => (bytes, Unfolded::Quarantined(Quarantine::TooLarge)),
@@ -314,7 +292,7 @@ async fn rows_of(
     let received_at = loaded.received_at();
     let (shown_at, updated_at) = times(reader, owner, id, &history, received_at).await?;
     let about = About { owner, doc: id, revision, received_at, claimed_at, shown_at, updated_at };
-    let rows = rows(about, row, trace);
+    let rows = aggregates::derive(about, row, trace);
     match found_by(subject, &rows) {
         Some(link) if !unbound::may_show(reader, owner, link).await? => Ok((loaded, Derived::NotShown)),
         Some(_) | None => Ok((loaded, rows)),

@@ -5,7 +5,6 @@ use automerge::Automerge;
 use crate::change::is_document;
 use crate::docs::automerge_doc::{self, Unreadable};
 use crate::id::DocId;
-use crate::projection;
 use crate::replica::documents::{DocumentStore, ShortHash, change_key, scan};
 use crate::replica::io::{Space, StoredEntry};
 use crate::replica::write_queue::WriteQueue;
@@ -31,7 +30,7 @@ impl DocumentStore {
         if let Some(record) = self.documents.record_mut(&doc) {
             record.is_stored_by_itself(index);
         }
-        if self.documents.record(&doc).is_some_and(|record| projection::is_kept_on_phone(record.kind)) {
+        if self.documents.record(&doc).is_some_and(|record| record.kind.policy().has_row_on_phone) {
             self.folds.push(doc);
         }
         self.unwritten.insert(doc);

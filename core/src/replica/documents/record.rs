@@ -6,6 +6,7 @@ use minicbor::{Decode, Encode};
 
 use crate::change::advance_heads;
 use crate::id::ChangeHash;
+use crate::kind::Reconciler;
 use crate::replica::documents::ChangeTotals;
 use crate::replica::documents::snapshot::AnnouncedSnapshot;
 use crate::sorted::Set;
@@ -164,14 +165,14 @@ impl DocumentRecord {
 
     /// Returns whether changes of two devices were merged, so that derived documents may differ.
     pub(crate) fn needs_alignment(&self) -> bool {
-        match self.kind {
-            DocKind::Drive | DocKind::Published => self.heads.len() > 1,
+        match self.kind.policy().reconciled {
+            Some(Reconciler::PublishedCopy) => self.heads.len() > 1,
             // The device that finished the drive may have had a part of the track only. A device without the track sees
             // two parts meet on the relay: all devices that hold the track may be lost.
-            DocKind::Track => {
+            Some(Reconciler::DriveStats) => {
                 self.relay_heads.len() > 1 || self.is_here() && (self.heads.len() > 1 || self.lacks_any())
             }
-            DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Social | DocKind::Meet => false,
+            None => false,
         }
     }
 

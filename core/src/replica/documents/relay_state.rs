@@ -3,6 +3,7 @@
 
 use crate::change;
 use crate::id::{ChangeHash, DocId};
+use crate::kind::Reconciler;
 use crate::replica::documents::snapshot::AnnouncedSnapshot;
 use crate::replica::documents::{DocumentEvent, DocumentRecord, DocumentStore, MissingChanges, ShortHash, Unsent};
 use crate::sorted::Set;
@@ -133,7 +134,7 @@ impl DocumentStore {
         self.digest.replace(&doc, &record.relay_heads, &heads);
         record.relay_heads = heads;
         record.clear_refusal();
-        if record.kind == DocKind::Track && record.needs_alignment() {
+        if record.kind.policy().reconciled == Some(Reconciler::DriveStats) && record.needs_alignment() {
             self.events.insert(DocumentEvent::Merged(doc));
         }
         self.unwritten.insert(doc);

@@ -127,8 +127,7 @@ impl DocumentStore {
 
     fn fold(&mut self, doc: DocId, document: &Automerge) {
         self.folds.remove(&doc);
-        let kind =
-            self.documents.record(&doc).map(|record| record.kind).filter(|kind| projection::is_kept_on_phone(*kind));
+        let kind = self.documents.record(&doc).map(|record| record.kind).filter(|kind| kind.policy().has_row_on_phone);
         match kind.and_then(|kind| projection::fold(kind, document)) {
             Some(row) => {
                 if is_contested(&row) {

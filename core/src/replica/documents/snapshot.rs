@@ -10,7 +10,6 @@ use minicbor::{Decode, Encode};
 use crate::change::{DocumentLimits, scan_document};
 use crate::docs::automerge_doc;
 use crate::id::{ChangeHash, DocId};
-use crate::projection;
 use crate::replica::documents::{DocumentRecord, DocumentStore, ShortHash, Unsent, change_key};
 use crate::replica::io::{KeyRange, Space};
 use crate::replica::write_queue::WriteQueue;
@@ -167,7 +166,7 @@ impl DocumentStore {
     fn merge_loaded(&mut self, doc: DocId, kind: DocKind, snapshot: Automerge) {
         self.note_remote_change(doc);
         self.documents.repaired(&doc);
-        if projection::is_kept_on_phone(kind) {
+        if kind.policy().has_row_on_phone {
             self.folds.push(doc);
         }
         if let Some(document) = self.documents.loaded_mut(&doc) {

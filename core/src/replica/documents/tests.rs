@@ -3,6 +3,7 @@
 use super::*;
 use crate::docs;
 use crate::docs::drive::DriveFields;
+use crate::projection;
 use crate::wire::DocHistory;
 
 #[test]

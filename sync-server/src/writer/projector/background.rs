@@ -7,10 +7,11 @@
 use tourismo_core::admission::DocumentState;
 use tourismo_core::docs::social;
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::wire::DocKind;
+use tourismo_core::kind::RelayRows;
 
+use super::aggregates::{Settling, meet, published};
 use super::portions::{MEETS_AT_ONCE, Portion, portions};
-use super::write::{Settling, set_aside, settle_meet, show, write_all};
+use super::write::{set_aside, write_all};
 use super::{DeriveCost, Derived, DueFold, FoldResult, FoldTarget, Scope, derive_all, gather, last_good, stored};
 use crate::db::documents::{self, Quarantine};
 use crate::db::due::{self, DueDocument};
@@ -57,7 +58,7 @@ impl Step {
 
     /// Returns whether the step may change the public feed.
     pub(in crate::writer) fn is_public(&self) -> bool {
-        matches!(self.subject.kind, DocKind::Published | DocKind::Profile)
+        self.subject.kind.policy().is_in_public_feed
     }
 
     /// Returns, for the last step, whether the document is quarantined then.
@@ -112,11 +113,9 @@ pub(crate) async fn prepare(
 /// Reads the stored rows of a document, so that only differences are written. A change in between makes the document
 /// due again.
 async fn what_is_stored(readers: &Pool, log: &DocumentState, doc: DocId) -> Result<Option<Derived>, sqlx::Error> {
-    match log.kind {
-        DocKind::Social | DocKind::Car => stored(&mut readers.acquire().await?, log, doc).await.map(Some),
-        DocKind::Profile | DocKind::Settings | DocKind::Drive | DocKind::Track | DocKind::Published | DocKind::Meet => {
-            Ok(None)
-        }
+    match log.kind.policy().relay_rows {
+        RelayRows::Differing => stored(&mut readers.acquire().await?, log, doc).await.map(Some),
+        RelayRows::Whole | RelayRows::None => Ok(None),
     }
 }
 
@@ -176,10 +175,10 @@ pub(in crate::writer) async fn apply(
         Some(Portion::Blocks { first, blocks }) => {
             crate::db::published::insert_blocks(writer, owner, id, *first, blocks).await?;
         }
-        Some(Portion::Show(drive)) => show(writer, drive, events).await?,
+        Some(Portion::Show(drive)) => published::show(writer, drive, events).await?,
         Some(Portion::Meets(meets)) => {
             for meet in meets {
-                settle_meet(writer, owner, *meet, events).await?;
+                meet::settle(writer, owner, *meet, events).await?;
             }
         }
         None => {}

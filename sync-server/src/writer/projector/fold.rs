@@ -144,15 +144,6 @@ impl Loaded {
     }
 }
 
-/// Maximum size of a document whose rows are derived.
-#[derive(Clone, Copy)]
-pub(super) struct Bounds {
-    pub(super) bytes: u64,
-    pub(super) changes: u64,
-    /// A few dozen bytes can stand for thousands of operations, each of which takes Automerge up to 5 µs.
-    pub(super) ops: u64,
-}
-
 /// Maximum size of a document that is folded while others wait.
 #[derive(Clone, Copy)]
 pub(crate) struct SmallBounds {
@@ -174,23 +165,6 @@ pub(crate) const SMALL: SmallBounds =
 impl SmallBounds {
     fn hold(&self, chunks: usize, size: Size) -> bool {
         chunks as u64 <= self.chunks && size.bytes <= self.bytes && size.ops <= self.ops
-    }
-}
-
-impl Bounds {
-    pub(super) fn of(kind: DocKind) -> Bounds {
-        match kind {
-            // One operation for each account, or for a sixteenth of all statements about drives and meets; and one
-            // change for each.
-            DocKind::Social => Bounds { bytes: 8 << 20, changes: 40_000, ops: 40_000 },
-            // A car's logbook has one change for each entry, a meet one for each edit.
-            DocKind::Car | DocKind::Meet => Bounds { bytes: 2 << 20, changes: 4_000, ops: 20_000 },
-            // Ten times a published drive of ten hours, which has one change, one for each edit of its title, and one
-            // operation for each minute; and much more than the other kinds have.
-            DocKind::Settings | DocKind::Profile | DocKind::Drive | DocKind::Track | DocKind::Published => {
-                Bounds { bytes: 1 << 20, changes: 1_000, ops: 10_000 }
-            }
-        }
     }
 }
 
@@ -250,7 +224,7 @@ fn cpu_time() -> Duration {
 
 /// Returns the time since this process started.
 #[cfg(not(unix))]
-fn worked() -> Duration {
+fn cpu_time() -> Duration {
     static BEGAN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
     BEGAN.elapsed()
 }
@@ -269,7 +243,7 @@ fn fold(material: FoldInput, small: Option<SmallBounds>) -> Result<Folded, Unfol
     if small.is_some_and(|small| !small.hold(chunks.len(), size)) {
         return Err(Unfolded::NotSmall);
     }
-    let bounds = Bounds::of(kind);
+    let bounds = kind.policy().fold_bounds;
     if size.bytes > bounds.bytes || size.changes > bounds.changes || size.ops > bounds.ops {
         return Err(too_large);
     }

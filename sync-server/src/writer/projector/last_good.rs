@@ -8,11 +8,13 @@ use tourismo_core::docs::Visibility;
 use tourismo_core::docs::narrowing::{Narrowing, narrow_meet, narrow_social, narrowings};
 use tourismo_core::docs::social::{self, SocialRow};
 use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::kind::FoldBounds;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 
-use super::fold::{Bounds, FoldInput, Since, fold_all, removed_rows};
-use super::write::{Settling, show, write_all};
+use super::aggregates::{Settling, published as published_drives};
+use super::fold::{FoldInput, Since, fold_all, removed_rows};
+use super::write::write_all;
 use super::{DeriveCost, Derived, FoldResult, FoldTarget, Loaded, Scope, rows_of, stored};
 use crate::db::sql::Connection;
 use crate::db::{change_log, comments, follows, published, reactions, rsvps, snapshots};
@@ -27,7 +29,7 @@ pub(super) async fn last_good(
     scope: Scope<'_>,
 ) -> Result<(u64, Derived), sqlx::Error> {
     let FoldTarget { id, owner, kind, .. } = *subject;
-    let Bounds { bytes, changes: max_changes, .. } = Bounds::of(kind);
+    let FoldBounds { bytes, changes: max_changes, .. } = kind.policy().fold_bounds;
     let snapshot = snapshots::find(reader, owner, id).await?;
     let covered = snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
     // A snapshot contains every original change, including those that are too many.
@@ -155,7 +157,7 @@ pub(in crate::writer) async fn narrow(
         return Ok(false);
     }
     if let Derived::Published(drive, _) = &rows {
-        return show(writer, drive, events).await.map(|()| false);
+        return published_drives::show(writer, drive, events).await.map(|()| false);
     }
     let subject = FoldTarget { id, owner: doc.owner, kind: doc.kind, revision: 0, first: None };
     let work = DeriveCost::default();
