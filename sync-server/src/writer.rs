@@ -7,6 +7,7 @@ mod append;
 pub(crate) mod disk;
 mod due;
 mod fair_queue;
+mod job;
 mod memory;
 pub mod probe;
 pub(crate) mod projector;
@@ -17,7 +18,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::timeout;
 use tourismo_core::admission::ActorClaims;
 use tourismo_core::change::ScannedChange;
@@ -27,7 +28,8 @@ use tourismo_core::wire::{NackCode, Offer};
 
 use self::append::{Append, AppendResult};
 use self::disk::Disk;
-use self::fair_queue::{FairQueue, Owner, SHARE};
+use self::fair_queue::{FairQueue, SHARE};
+use self::job::{Answer, Job, Reply};
 use self::memory::Memory;
 use self::projector::Step;
 use crate::clients::limits::{RateLimiter, SourceNames};
@@ -54,9 +56,6 @@ const CHANGES_OF_A_JOB: usize = SHARE;
 
 /// Maximum waiting jobs of one push: together they fill a transaction, if nobody else pushes.
 const JOBS_OF_A_PUSH: usize = 8;
-
-/// The bytes whose writing takes as long as a small change.
-const BYTES_OF_A_CHANGE: usize = 16 << 10;
 
 /// The number of rows whose writing takes as long as storing a change.
 pub(crate) const ROWS_OF_A_CHANGE: usize = 4;
@@ -130,42 +129,6 @@ pub(crate) enum Admitted {
     OneTooMany,
 }
 
-#[derive(Debug)]
-enum Job {
-    Admit {
-        account: AccountId,
-        device: DeviceKey,
-        granted_by: Option<DeviceKey>,
-        reply: Reply<Admitted>,
-    },
-    Commit {
-        pusher: Pusher,
-        changes: Vec<Examined>,
-        reply: Reply<Vec<ChangeOutcome>>,
-        _bytes: OwnedSemaphorePermit,
-    },
-    Vouch {
-        account: AccountId,
-        actor_prefix: [u8; 8],
-        reply: Reply<()>,
-    },
-    Ping(Reply<()>),
-    Compact {
-        step: Compaction,
-        reply: Reply<bool>,
-    },
-    /// Writes rows that were derived in the background.
-    WriteRows {
-        steps: Vec<Step>,
-        reply: Reply<()>,
-    },
-    ApplyRoads {
-        update: RoadUpdate,
-        reply: Reply<()>,
-    },
-    Stop,
-}
-
 /// One step of making a snapshot.
 #[derive(Debug)]
 pub(crate) enum Compaction {
@@ -178,17 +141,6 @@ pub(crate) enum Compaction {
     Sweep(SnapshotTarget, u64),
     /// Delete the stored snapshot.
     GiveUp(SnapshotTarget),
-}
-
-type Reply<T> = oneshot::Sender<Result<T, Unavailable>>;
-type Answer<T> = oneshot::Receiver<Result<T, Unavailable>>;
-
-/// The result of a job, held back until it is on disk.
-enum JobResult {
-    Admitted(Admitted),
-    Committed(Vec<ChangeOutcome>),
-    Compacted(bool),
-    Nothing,
 }
 
 impl Writer {
@@ -240,7 +192,7 @@ impl Writer {
             let rest = changes.split_off(changes.len().min(CHANGES_OF_A_JOB));
             let count = changes.len();
             let bytes: usize = changes.iter().map(|change| CHANGE_BYTES + change.offer.chunk.0.len()).sum();
-            let (reply, answer) = oneshot::channel();
+            let (reply, answer) = Reply::new();
             // A reply that is dropped counts as unavailable.
             if let Ok(bytes) = u32::try_from(bytes.min(QUEUED_BYTES))
                 && let Ok(permit) = self.bytes.clone().acquire_many_owned(bytes).await
@@ -286,7 +238,7 @@ impl Writer {
     }
 
     async fn submit<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, Unavailable> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = Reply::new();
         self.send(job(reply)).await?;
         answer.await.map_err(|_| Unavailable)?
     }
@@ -303,7 +255,7 @@ impl Committing {
     /// Reports the next changes of the push as unavailable.
     pub(crate) fn refuse(&mut self, count: usize) {
         // The reply is dropped here, so it counts as unavailable.
-        self.answers.push_back((count, oneshot::channel().1));
+        self.answers.push_back((count, Reply::new().1));
     }
 
     /// Returns the outcome of each change, in the order of the push.
@@ -415,36 +367,36 @@ impl Task {
         self.queue.push(owner, job, changes);
     }
 
-    async fn perform(&mut self, group: Vec<Job>) {
+    async fn perform(&mut self, mut group: Vec<Job>) {
         if !self.look_for_database() || self.recover().await.is_err() {
-            return group.into_iter().for_each(Job::fail);
+            return fail(group);
         }
-        let mut result = self.transact(&group).await;
+        let mut result = self.transact(&mut group).await;
         if result.is_err() && !self.is_connected().await {
             // Whether the group was committed is unknown. Clients push again, and committed changes are found then.
             result = match self.recover().await {
-                Ok(()) => self.transact(&group).await,
-                Err(_) => return group.into_iter().for_each(Job::fail),
+                Ok(()) => self.transact(&mut group).await,
+                Err(_) => return fail(group),
             };
         }
         let error = match result {
-            Ok((done, appended)) => return self.conclude(group, done, appended),
+            Ok(appended) => return self.conclude(group, appended),
             Err(error) => error,
         };
         tracing::error!(%error, jobs = group.len(), "commit failed, nothing was acknowledged");
         if group.len() == 1 {
-            return group.into_iter().for_each(Job::fail);
+            return fail(group);
         }
         // One job must not fail the others.
         let mut group = group.into_iter();
         while let Some(job) = group.next() {
-            let alone = [job];
+            let mut alone = [job];
             if self.recover().await.is_err() {
-                return alone.into_iter().chain(group).for_each(Job::fail);
+                return fail(alone.into_iter().chain(group));
             }
-            match self.transact(&alone).await {
-                Ok((done, appended)) => self.conclude(alone.into(), done, appended),
-                Err(_) => alone.into_iter().for_each(Job::fail),
+            match self.transact(&mut alone).await {
+                Ok(appended) => self.conclude(alone.into(), appended),
+                Err(_) => fail(alone),
             }
         }
     }
@@ -505,7 +457,7 @@ impl Task {
     }
 
     /// Does the jobs in one transaction, which is on disk when this returns.
-    async fn transact(&mut self, group: &[Job]) -> Result<(Vec<JobResult>, AppendResult), sqlx::Error> {
+    async fn transact(&mut self, group: &mut [Job]) -> Result<AppendResult, sqlx::Error> {
         let result = match self.context.claim.patience() {
             None => Ok(self.attempt(group).await),
             Some(patience) => timeout(patience, self.attempt(group)).await,
@@ -518,7 +470,7 @@ impl Task {
         result.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
     }
 
-    async fn attempt(&mut self, group: &[Job]) -> Result<(Vec<JobResult>, AppendResult), sqlx::Error> {
+    async fn attempt(&mut self, group: &mut [Job]) -> Result<AppendResult, sqlx::Error> {
         // Only a commit restores the memory. After any other end, also if this future is dropped, everything is read
         // again.
         let mut memory = std::mem::take(&mut self.memory);
@@ -543,11 +495,7 @@ impl Task {
         Err(error)
     }
 
-    async fn append(
-        &mut self,
-        group: &[Job],
-        memory: &mut Memory,
-    ) -> Result<(Vec<JobResult>, AppendResult), sqlx::Error> {
+    async fn append(&mut self, group: &mut [Job], memory: &mut Memory) -> Result<AppendResult, sqlx::Error> {
         // A health check after a failure finds out whether writing works again; a healthy disk is not written to.
         if self.health != Health::Sound && group.iter().any(|job| matches!(job, Job::Ping(_))) {
             db::probe(&mut self.context.connection).await?;
@@ -555,58 +503,36 @@ impl Task {
         let room = self.context.disk.available(&mut self.context.connection).await?;
         let mut append =
             Append::new(&mut self.context.connection, memory, self.context.clock.next(), self.limiter.limits(), room);
-        let mut done = Vec::with_capacity(group.len());
         for job in group {
-            done.push(match job {
-                Job::Admit { account, device, granted_by, .. } => {
-                    JobResult::Admitted(append.admit(*account, *device, *granted_by).await?)
+            match job {
+                Job::Admit { account, device, granted_by, reply } => {
+                    reply.hold(append.admit(*account, *device, *granted_by).await?);
                 }
-                Job::Commit { pusher, changes, .. } => JobResult::Committed(append.push(pusher, changes).await?),
-                Job::Vouch { account, actor_prefix, .. } => {
-                    append.vouch(*account, *actor_prefix).await?;
-                    JobResult::Nothing
+                Job::Commit { pusher, changes, reply, .. } => reply.hold(append.push(pusher, changes).await?),
+                Job::Vouch { account, actor_prefix, reply } => {
+                    reply.hold(append.vouch(*account, *actor_prefix).await?);
                 }
-                Job::Compact { step, .. } => JobResult::Compacted(append.compact(step).await?),
-                Job::WriteRows { steps, .. } => {
-                    append.write_rows(steps).await?;
-                    JobResult::Nothing
-                }
-                Job::ApplyRoads { update, .. } => {
-                    append.apply_road_update(update).await?;
-                    JobResult::Nothing
-                }
-                Job::Ping(_) | Job::Stop => JobResult::Nothing,
-            });
+                Job::Compact { step, reply } => reply.hold(append.compact(step).await?),
+                Job::WriteRows { steps, reply } => reply.hold(append.write_rows(steps).await?),
+                Job::ApplyRoads { update, reply } => reply.hold(append.apply_road_update(update).await?),
+                Job::Ping(reply) => reply.hold(()),
+                Job::Stop => {}
+            }
         }
-        Ok((done, append.finish(self.context.derives_rows).await?))
+        append.finish(self.context.derives_rows).await
     }
 
     /// Answers the jobs of a commit, if it went to the right file.
-    fn conclude(&mut self, group: Vec<Job>, done: Vec<JobResult>, appended: AppendResult) {
+    fn conclude(&mut self, group: Vec<Job>, appended: AppendResult) {
         if self.look_for_database() {
-            self.answer(group, done, appended);
+            self.answer(group, appended);
         } else {
-            group.into_iter().for_each(Job::fail);
+            fail(group);
         }
     }
 
-    fn answer(&self, group: Vec<Job>, done: Vec<JobResult>, appended: AppendResult) {
-        for (job, done) in group.into_iter().zip(done) {
-            // A client that disconnected meanwhile gets no answer.
-            match (job, done) {
-                (Job::Admit { reply, .. }, JobResult::Admitted(admitted)) => drop(reply.send(Ok(admitted))),
-                (Job::Commit { reply, .. }, JobResult::Committed(outcomes)) => drop(reply.send(Ok(outcomes))),
-                (Job::Compact { reply, .. }, JobResult::Compacted(is_rest)) => drop(reply.send(Ok(is_rest))),
-                (
-                    Job::Ping(reply)
-                    | Job::Vouch { reply, .. }
-                    | Job::WriteRows { reply, .. }
-                    | Job::ApplyRoads { reply, .. },
-                    _,
-                ) => drop(reply.send(Ok(()))),
-                (Job::Admit { .. } | Job::Commit { .. } | Job::Compact { .. } | Job::Stop, _) => {}
-            }
-        }
+    fn answer(&self, group: Vec<Job>, appended: AppendResult) {
+        group.into_iter().for_each(|job| job.reply(true));
         let metrics = &self.context.metrics.writer;
         metrics.fold(FoldedBy::Writer, appended.work.len() as u64);
         metrics.quarantine(appended.quarantined);
@@ -631,45 +557,7 @@ impl Task {
     }
 }
 
-impl Job {
-    /// Returns the owner of the queue in which it waits.
-    fn owner(&self) -> Owner {
-        match self {
-            Job::Admit { account, .. } | Job::Vouch { account, .. } => Owner::Account(*account),
-            Job::Commit { pusher, .. } => Owner::Account(pusher.account),
-            Job::Ping(_) | Job::Stop => Owner::Relay,
-            Job::Compact { .. } => Owner::Snapshots,
-            Job::WriteRows { .. } => Owner::Rows,
-            Job::ApplyRoads { .. } => Owner::Roads,
-        }
-    }
-
-    /// Returns its number of changes, or the number of changes that could be stored in the time that it takes.
-    fn changes(&self) -> usize {
-        match self {
-            Job::Commit { changes, .. } => {
-                let bytes: usize = changes.iter().map(|change| change.offer.chunk.0.len()).sum();
-                changes.len() + bytes / BYTES_OF_A_CHANGE
-            }
-            Job::WriteRows { steps, .. } => steps.iter().map(Step::rows).sum::<usize>().div_ceil(ROWS_OF_A_CHANGE),
-            Job::Compact { .. } | Job::ApplyRoads { .. } => SHARE,
-            Job::Admit { .. } | Job::Vouch { .. } | Job::Ping(_) | Job::Stop => 0,
-        }
-    }
-
-    fn fail(self) {
-        match self {
-            Job::Admit { reply, .. } => drop(reply.send(Err(Unavailable))),
-            Job::Commit { reply, .. } => drop(reply.send(Err(Unavailable))),
-            Job::Ping(reply)
-            | Job::Vouch { reply, .. }
-            | Job::WriteRows { reply, .. }
-            | Job::ApplyRoads { reply, .. } => {
-                // A client that disconnected meanwhile gets no answer.
-                let _ = reply.send(Err(Unavailable));
-            }
-            Job::Compact { reply, .. } => drop(reply.send(Err(Unavailable))),
-            Job::Stop => {}
-        }
-    }
+/// Answers that these jobs were not done.
+fn fail(jobs: impl IntoIterator<Item = Job>) {
+    jobs.into_iter().for_each(|job| job.reply(false));
 }

@@ -6,7 +6,9 @@
 //! must not depend on SQL.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 
+use hashlink::LruCache;
 use tourismo_core::admission::{AccountState, DocumentState};
 use tourismo_core::change::Actor;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
@@ -16,12 +18,11 @@ use super::projector::Loaded;
 use crate::db::change_log::FoundChange;
 use crate::db::documents::{ActorUse, DocState};
 
-/// Maximum size of the account states, of the documents and of the folded documents, approximately, bytes; twice that
-/// for a moment.
-const ACCOUNT_STATE_BYTES: usize = 1 << 20;
-const DOCS_BYTES: usize = 3 << 20;
-const LOADED_BYTES: usize = 6 << 20;
-const FOUNDED_BYTES: usize = 256 << 10;
+/// Maximum size of the account states, of the documents and of the folded documents, approximately, bytes.
+const ACCOUNT_STATE_BYTES: usize = 2 << 20;
+const DOCS_BYTES: usize = 6 << 20;
+const LOADED_BYTES: usize = 12 << 20;
+const FOUNDED_BYTES: usize = 512 << 10;
 
 /// The size of a document with one head and one actor, bytes, as measured for 22,000 of them: nearly all of it is tree
 /// nodes with free entries.
@@ -38,10 +39,10 @@ pub(super) type Key = (AccountId, DocId);
 pub(super) struct Memory {
     /// The stored maximum time of entries, as far as it is known.
     pub(super) received_until: Timestamp,
-    accounts: LruCache<AccountId, AccountState>,
-    docs: LruCache<Key, KnownDocument>,
-    loaded: LruCache<Key, Loaded>,
-    founded_at: LruCache<AccountId, Timestamp>,
+    accounts: WeightedCache<AccountId, AccountState>,
+    docs: WeightedCache<Key, KnownDocument>,
+    loaded: WeightedCache<Key, Loaded>,
+    founded_at: WeightedCache<AccountId, Timestamp>,
 }
 
 /// The state of a document in the log.
@@ -63,10 +64,10 @@ impl Default for Memory {
     fn default() -> Memory {
         Memory {
             received_until: Timestamp(0),
-            accounts: LruCache::new(ACCOUNT_STATE_BYTES),
-            docs: LruCache::new(DOCS_BYTES),
-            loaded: LruCache::new(LOADED_BYTES),
-            founded_at: LruCache::new(FOUNDED_BYTES),
+            accounts: WeightedCache::new(ACCOUNT_STATE_BYTES),
+            docs: WeightedCache::new(DOCS_BYTES),
+            loaded: WeightedCache::new(LOADED_BYTES),
+            founded_at: WeightedCache::new(FOUNDED_BYTES),
         }
     }
 }
@@ -133,39 +134,41 @@ impl KnownDocument {
     }
 }
 
-/// Recently used entries in two generations: when the younger one reaches its bound, it replaces the older one, which
-/// is dropped.
+/// The most recently used entries, bounded by their size.
+///
+/// The crate `quick_cache`, which caches answers, does not fit: the writer removes an entry and inserts it again in each
+/// transaction, so that no entry is ever hit in place, and the crate reserves most of the size for entries that were hit.
 #[derive(Debug)]
-struct LruCache<K, V> {
+struct WeightedCache<K, V> {
     bound: usize,
     weight: usize,
-    young: BTreeMap<K, (V, usize)>,
-    old: BTreeMap<K, (V, usize)>,
+    values: LruCache<K, (V, usize)>,
 }
 
-impl<K: Ord, V> LruCache<K, V> {
-    fn new(bound: usize) -> LruCache<K, V> {
-        LruCache { bound, weight: 0, young: BTreeMap::new(), old: BTreeMap::new() }
+impl<K: Eq + Hash, V> WeightedCache<K, V> {
+    fn new(bound: usize) -> WeightedCache<K, V> {
+        WeightedCache { bound, weight: 0, values: LruCache::new_unbounded() }
     }
 
     fn take(&mut self, key: &K) -> Option<V> {
-        if let Some((value, weight)) = self.young.remove(key) {
-            self.weight -= weight;
-            return Some(value);
-        }
-        self.old.remove(key).map(|(value, _)| value)
+        let (value, weight) = self.values.remove(key)?;
+        self.weight -= weight;
+        Some(value)
     }
 
-    /// Inserts an entry, unless it exceeds the bound by itself.
+    /// Inserts an entry, unless it exceeds the bound by itself, and removes the least recently used ones until all fit.
     fn put(&mut self, key: K, value: V, weight: usize) {
         if weight > self.bound {
             return;
         }
-        if self.weight + weight > self.bound {
-            (self.old, self.weight) = (std::mem::take(&mut self.young), 0);
+        self.take(&key);
+        while self.weight + weight > self.bound
+            && let Some((_, (_, forgotten))) = self.values.remove_lru()
+        {
+            self.weight -= forgotten;
         }
         self.weight += weight;
-        self.young.insert(key, (value, weight));
+        self.values.insert(key, (value, weight));
     }
 }
 
@@ -175,17 +178,27 @@ mod tests {
 
     #[test]
     fn what_was_used_lately_is_remembered_and_the_rest_forgotten() {
-        let mut recent = LruCache::new(10);
+        let mut cache = WeightedCache::new(20);
         for key in 0..1_000 {
-            recent.put(key, key, 1);
-            let zero = recent.take(&0);
-            assert_eq!(zero, Some(0), "it is used all the time");
-            recent.put(0, 0, 1);
-            assert!(recent.young.len() + recent.old.len() <= 20, "{recent:?}");
-            assert_eq!(recent.weight, recent.young.len());
+            cache.put(key, key, 1);
+            assert_eq!(cache.take(&0), Some(0), "it is used all the time");
+            cache.put(0, 0, 1);
+            assert!(cache.values.len() <= 20, "{cache:?}");
+            assert_eq!(cache.weight, cache.values.len());
         }
-        assert_eq!((recent.take(&999), recent.take(&999), recent.take(&500)), (Some(999), None, None));
-        recent.put(1, 1, 11);
-        assert_eq!(recent.take(&1), None, "it would take all the room");
+        assert_eq!((cache.take(&999), cache.take(&999), cache.take(&500)), (Some(999), None, None));
+        cache.put(1, 1, 21);
+        assert_eq!(cache.take(&1), None, "it would take all the room");
+    }
+
+    #[test]
+    fn a_heavy_value_takes_the_room_of_as_many_as_it_weighs() {
+        let mut cache = WeightedCache::new(10);
+        (0..10).for_each(|key| cache.put(key, (), 1));
+        cache.put(10, (), 4);
+        assert_eq!([0, 3, 4, 10].map(|key| cache.take(&key).is_some()), [false, false, true, true]);
+        assert_eq!(cache.weight, 5);
+        cache.put(9, (), 3);
+        assert_eq!(cache.weight, 7, "the value of a key is replaced");
     }
 }
