@@ -63,26 +63,8 @@ const READ_DEADLINE: Duration = Duration::from_secs(5);
 /// Maximum time of a read for one message of a sync connection.
 const SYNC_READ_DEADLINE: Duration = Duration::from_secs(20);
 
-/// The migrations, as SQLite text. Released ones are never edited.
-const MIGRATIONS: [(i64, &str, &str); 17] = [
-    (1, "log and read models", include_str!("../migrations/0001_log_and_read_models.sql")),
-    (2, "usage and quarantine", include_str!("../migrations/0002_usage_and_quarantine.sql")),
-    (3, "changes by document", include_str!("../migrations/0003_change_by_doc.sql")),
-    (4, "snapshots", include_str!("../migrations/0004_snapshots.sql")),
-    (5, "people", include_str!("../migrations/0005_people.sql")),
-    (6, "roads", include_str!("../migrations/0006_roads.sql")),
-    (7, "road squares", include_str!("../migrations/0007_road_squares.sql")),
-    (8, "meets by place", include_str!("../migrations/0008_meets_by_place.sql")),
-    (9, "vouched", include_str!("../migrations/0009_vouched.sql")),
-    (10, "road squares covered", include_str!("../migrations/0010_road_squares_covered.sql")),
-    (12, "last good rows and address days", include_str!("../migrations/0012_last_good_rows_and_address_days.sql")),
-    (14, "newest received", include_str!("../migrations/0014_newest_received.sql")),
-    (15, "order of public lists", include_str!("../migrations/0015_order_of_public_lists.sql")),
-    (40, "offsets from UTC", include_str!("../migrations/0040_utc_offsets.sql")),
-    (41, "ids of accounts", include_str!("../migrations/0041_ids_of_accounts.sql")),
-    (50, "due documents", include_str!("../migrations/0050_due_documents.sql")),
-    (60, "links of meets", include_str!("../migrations/0060_links_of_meets.sql")),
-];
+/// The migrations, as SQLite text: the files of `migrations/`, listed by `build.rs`. Released ones are never edited.
+const MIGRATIONS: &[(i64, &str, &str)] = &include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
 /// The location of the database.
 #[derive(Clone, PartialEq, Eq)]
@@ -378,11 +360,11 @@ pub(crate) async fn checkpoint(writer: &mut Connection) -> Result<(), sqlx::Erro
 }
 
 fn migrator(translate: impl Fn(&str) -> String) -> Migrator {
-    let step = |(version, name, sql): (i64, &'static str, &'static str)| {
+    let step = |&(version, name, sql): &(i64, &'static str, &'static str)| {
         let sql = AssertSqlSafe(translate(sql)).into_sql_str();
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };
-    Migrator::with_migrations(MIGRATIONS.into_iter().map(step).collect())
+    Migrator::with_migrations(MIGRATIONS.iter().map(step).collect())
 }
 
 /// A column with an invalid value. Only its name is reported, because the value may be private.

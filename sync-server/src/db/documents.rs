@@ -135,7 +135,13 @@ pub(crate) enum Quarantine {
     TooLarge,
 }
 
+one_column!(Quarantine, Text, |why| why.name().to_owned(), |name: String| Quarantine::ALL
+    .into_iter()
+    .find(|why| why.name() == name));
+
 impl Quarantine {
+    const ALL: [Quarantine; 2] = [Quarantine::Unreadable, Quarantine::TooLarge];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Quarantine::Unreadable => "unreadable",
@@ -163,11 +169,7 @@ pub(crate) async fn quarantined(
     reader: &mut Connection,
     account: AccountId,
 ) -> Result<Vec<(DocId, DocKind, Quarantine)>, sqlx::Error> {
-    let read = |row: &SqlRow| {
-        let name: String = row.get("quarantined")?;
-        let why = [Quarantine::Unreadable, Quarantine::TooLarge].into_iter().find(|why| why.name() == name);
-        Ok((doc_in(row, "doc")?, kind_of(row.get("kind")?)?, why.ok_or_else(|| damaged("quarantined"))?))
-    };
+    let read = |row: &SqlRow| Ok((doc_in(row, "doc")?, kind_of(row.get("kind")?)?, row.field("quarantined")?));
     let sql = "SELECT doc, kind, quarantined FROM document WHERE account = $1 AND quarantined IS NOT NULL ORDER BY doc";
     sql::query(sql).bind(account).rows(reader, read).await
 }

@@ -1,6 +1,7 @@
 //! The tables `follow`, `accept` and `block`: relations between accounts, each as stated by the account that wrote it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use sqlx::AssertSqlSafe;
 use tourismo_core::docs::social::{MAX_ENTRIES, SocialRow};
@@ -8,8 +9,8 @@ use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
-use super::sql::{self, Bulk, Connection, SqlRow};
-use super::{account_in, position, time_in};
+use super::sql::{self, Columns, Connection, Insert, SqlRow, columns};
+use super::{account_in, position};
 use crate::domain::authorize::Relation;
 
 /// An account in a list.
@@ -23,6 +24,80 @@ pub(crate) struct PersonRow {
     pub(crate) is_followed: bool,
     /// Whether the viewer may see that the account is in the list.
     pub(crate) is_shown: bool,
+}
+
+columns!(PersonRow { account: "person", since, is_followed, is_shown } author = Author::read);
+
+/// A row of the table `follow`, without the account that follows.
+#[derive(Clone, Copy, Debug)]
+struct Follow {
+    followee: AccountId,
+    since: Timestamp,
+}
+
+columns!(Follow { followee, since });
+
+static REPLACE_FOLLOW: LazyLock<Insert> =
+    LazyLock::new(|| Insert::or_replace("follow", &[vec!["account"], Follow::list()].concat(), 2));
+
+/// The SQL statements of a table with one row for each account that another account lists.
+struct OthersTable {
+    /// The column of the other account.
+    other: &'static str,
+    all: String,
+    among: String,
+    delete: String,
+    insert: Insert,
+}
+
+static ACCEPT: LazyLock<OthersTable> = LazyLock::new(|| OthersTable::new("accept", "accepted"));
+static BLOCK: LazyLock<OthersTable> = LazyLock::new(|| OthersTable::new("block", "blocked"));
+static FORMER_BLOCK: LazyLock<OthersTable> = LazyLock::new(|| OthersTable::new("former_block", "other"));
+
+impl OthersTable {
+    fn new(table: &str, other: &'static str) -> OthersTable {
+        OthersTable {
+            other,
+            all: format!("SELECT {other} FROM {table} WHERE account = $1 ORDER BY {other}"),
+            among: format!("SELECT {other} FROM {table} WHERE account = $1 AND {other} IN "),
+            delete: format!("DELETE FROM {table} WHERE account = $1 AND {other} IN "),
+            insert: Insert::into(table, &["account", other]),
+        }
+    }
+
+    /// Returns all accounts that an account lists, ascending.
+    async fn all(&'static self, reader: &mut Connection, account: AccountId) -> Result<Vec<AccountId>, sqlx::Error> {
+        sql::query(self.all.as_str()).bind(account).rows(reader, |row| row.field(self.other)).await
+    }
+
+    /// Returns those of some accounts that an account lists.
+    async fn among(
+        &self,
+        reader: &mut Connection,
+        account: AccountId,
+        others: &[AccountId],
+    ) -> Result<BTreeSet<AccountId>, sqlx::Error> {
+        let read = |row: &SqlRow| row.field(self.other);
+        Ok(sql::rows_of_each(reader, &self.among, &[account], others, read).await?.into_iter().collect())
+    }
+
+    /// Replaces the listed accounts (diff). Returns the accounts that were added or removed.
+    async fn replace(
+        &'static self,
+        writer: &mut Connection,
+        account: AccountId,
+        stored: &[AccountId],
+        derived: &[AccountId],
+    ) -> Result<Vec<AccountId>, sqlx::Error> {
+        let set = |accounts: &[AccountId]| accounts.iter().map(|account| (*account, ())).collect::<BTreeMap<_, _>>();
+        let (mut changed, said) = difference(&set(stored), &set(derived));
+        sql::delete_each(writer, &self.delete, &[account], &changed).await?;
+        let mut bulk = self.insert.rows();
+        said.iter().for_each(|(other, ())| bulk.row([account.into(), (*other).into()]));
+        bulk.execute(writer).await?;
+        changed.extend(said.into_iter().map(|(other, ())| other));
+        Ok(changed)
+    }
 }
 
 /// Returns the condition that the viewer (the parameter of this number) may see the account `column` in lists and among
@@ -54,22 +129,11 @@ pub(crate) const MAX_COUNTED: usize = MAX_ENTRIES;
 
 /// Returns all relations that an account stated; other fields are empty.
 pub(crate) async fn stored(reader: &mut Connection, account: AccountId) -> Result<SocialRow, sqlx::Error> {
-    let follows = sql::query("SELECT followee, since FROM follow WHERE account = $1 ORDER BY followee")
-        .bind(account)
-        .rows(reader, |row| Ok((account_in(row, "followee")?, time_in(row, "since")?)))
-        .await?;
-    let accepted = sql::query("SELECT accepted FROM accept WHERE account = $1 ORDER BY accepted")
-        .bind(account)
-        .rows(reader, |row| account_in(row, "accepted"))
-        .await?;
-    let blocked = sql::query("SELECT blocked FROM block WHERE account = $1 ORDER BY blocked")
-        .bind(account)
-        .rows(reader, |row| account_in(row, "blocked"))
-        .await?;
-    let unblocked = sql::query("SELECT other FROM former_block WHERE account = $1 ORDER BY other")
-        .bind(account)
-        .rows(reader, |row| account_in(row, "other"))
-        .await?;
+    let sql = format!("SELECT {} FROM follow WHERE account = $1 ORDER BY followee", Follow::of("follow"));
+    let follows = sql::query(AssertSqlSafe(sql)).bind(account).rows(reader, followee_in).await?;
+    let accepted = ACCEPT.all(reader, account).await?;
+    let blocked = BLOCK.all(reader, account).await?;
+    let unblocked = FORMER_BLOCK.all(reader, account).await?;
     Ok(SocialRow { follows, accepted, blocked, unblocked, ..SocialRow::default() })
 }
 
@@ -79,17 +143,17 @@ pub(crate) async fn stored_about(
     account: AccountId,
     others: &[AccountId],
 ) -> Result<SocialRow, sqlx::Error> {
-    let of = [account];
-    let sql = "SELECT followee, since FROM follow WHERE account = $1 AND followee IN ";
-    let read = |row: &SqlRow| Ok((account_in(row, "followee")?, time_in(row, "since")?));
-    let mut follows = sql::rows_of_each(reader, sql, &of, others, read).await?;
-    let sql = "SELECT accepted FROM accept WHERE account = $1 AND accepted IN ";
-    let mut accepted = sql::rows_of_each(reader, sql, &of, others, |row| account_in(row, "accepted")).await?;
-    let mut blocked: Vec<_> = blocked_among(reader, account, others).await?.into_iter().collect();
+    let sql = format!("SELECT {} FROM follow WHERE account = $1 AND followee IN ", Follow::of("follow"));
+    let mut follows = sql::rows_of_each(reader, &sql, &[account], others, followee_in).await?;
     follows.sort();
-    accepted.sort();
-    blocked.sort();
+    let accepted = ACCEPT.among(reader, account, others).await?.into_iter().collect();
+    let blocked = BLOCK.among(reader, account, others).await?.into_iter().collect();
     Ok(SocialRow { follows, accepted, blocked, ..SocialRow::default() })
+}
+
+fn followee_in(row: &SqlRow) -> Result<(AccountId, Timestamp), sqlx::Error> {
+    let Follow { followee, since } = Follow::from_row(row)?;
+    Ok((followee, since))
 }
 
 /// Returns those of some accounts that an account blocks.
@@ -98,9 +162,7 @@ pub(crate) async fn blocked_among(
     account: AccountId,
     others: &[AccountId],
 ) -> Result<BTreeSet<AccountId>, sqlx::Error> {
-    let sql = "SELECT blocked FROM block WHERE account = $1 AND blocked IN ";
-    let blocked = sql::rows_of_each(reader, sql, &[account], others, |row| account_in(row, "blocked")).await?;
-    Ok(blocked.into_iter().collect())
+    BLOCK.among(reader, account, others).await
 }
 
 /// Returns whether an account blocks the maximum number of accounts.
@@ -132,44 +194,15 @@ pub(crate) async fn replace(
     let (gone, said) = difference(&follows(stored), &follows(derived));
     let mut changed = ChangedFollows { follows: !(gone.is_empty() && said.is_empty()), ..ChangedFollows::default() };
     sql::delete_each(writer, "DELETE FROM follow WHERE account = $1 AND followee IN ", &[account], &gone).await?;
-    let mut bulk = Bulk::new(
-        "INSERT INTO follow (account, followee, since) VALUES ",
-        "ON CONFLICT (account, followee) DO UPDATE SET since = excluded.since",
-    );
-    said.into_iter().for_each(|(followee, since)| bulk.row([account.into(), followee.into(), since.into()]));
-    bulk.execute(writer).await?;
-    let set = |accounts: &[AccountId]| accounts.iter().map(|account| (*account, ())).collect::<BTreeMap<_, _>>();
-    for (stored, derived, changed, delete, insert) in [
-        (
-            &stored.accepted,
-            &derived.accepted,
-            &mut changed.accepted,
-            "DELETE FROM accept WHERE account = $1 AND accepted IN ",
-            "INSERT INTO accept (account, accepted) VALUES ",
-        ),
-        (
-            &stored.blocked,
-            &derived.blocked,
-            &mut changed.blocked,
-            "DELETE FROM block WHERE account = $1 AND blocked IN ",
-            "INSERT INTO block (account, blocked) VALUES ",
-        ),
-        (
-            &stored.unblocked,
-            &derived.unblocked,
-            // This changes nothing visible for either account.
-            &mut Vec::new(),
-            "DELETE FROM former_block WHERE account = $1 AND other IN ",
-            "INSERT INTO former_block (account, other) VALUES ",
-        ),
-    ] {
-        let (gone, said) = difference(&set(stored), &set(derived));
-        changed.extend(gone.iter().copied().chain(said.iter().map(|(other, ())| *other)));
-        sql::delete_each(writer, delete, &[account], &gone).await?;
-        let mut bulk = Bulk::new(insert, "");
-        said.into_iter().for_each(|(other, ())| bulk.row([account.into(), other.into()]));
-        bulk.execute(writer).await?;
+    let mut bulk = REPLACE_FOLLOW.rows();
+    for (followee, since) in said {
+        bulk.row([account.into()].into_iter().chain(Follow { followee, since }.values()));
     }
+    bulk.execute(writer).await?;
+    changed.accepted = ACCEPT.replace(writer, account, &stored.accepted, &derived.accepted).await?;
+    changed.blocked = BLOCK.replace(writer, account, &stored.blocked, &derived.blocked).await?;
+    // This changes nothing visible for either account.
+    FORMER_BLOCK.replace(writer, account, &stored.unblocked, &derived.unblocked).await?;
     Ok(changed)
 }
 
@@ -263,9 +296,7 @@ pub(crate) async fn blocked_by(
     reader: &mut Connection,
     account: AccountId,
 ) -> Result<BTreeSet<AccountId>, sqlx::Error> {
-    let sql = "SELECT blocked FROM block WHERE account = $1";
-    let others = sql::query(sql).bind(account).rows(reader, |row| account_in(row, "blocked")).await?;
-    Ok(others.into_iter().collect())
+    Ok(BLOCK.all(reader, account).await?.into_iter().collect())
 }
 
 /// Returns whether an account blocked anybody before whom it does not block at present.
@@ -344,18 +375,8 @@ pub(crate) async fn list(
         .bind(after.0)
         .bind(after.1)
         .bind(i64::from(limit))
-        .rows(reader, person_row)
+        .rows(reader, PersonRow::from_row)
         .await
-}
-
-fn person_row(row: &SqlRow) -> Result<PersonRow, sqlx::Error> {
-    Ok(PersonRow {
-        account: account_in(row, "person")?,
-        since: time_in(row, "since")?,
-        author: Author::read(row)?,
-        is_followed: row.get::<i64>("is_followed")? == 1,
-        is_shown: row.get::<i64>("is_shown")? == 1,
-    })
 }
 
 /// Returns the number of followers who count and of followed accounts; each at most [`MAX_COUNTED`].

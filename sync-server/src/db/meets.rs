@@ -12,8 +12,8 @@ use tourismo_core::wire::DocKind;
 
 use super::feed::Author;
 use super::feed_items::{self, FeedItem};
-use super::sql::{self, Bulk, Columns, Connection, Insert, SqlRow, columns};
-use super::{account_in, column, damaged, doc_in, follows, position, time_in};
+use super::sql::{self, Bulk, Columns, Connection, Insert, SqlRow, columns, one_column};
+use super::{account_in, column, doc_in, follows, position};
 use crate::domain::grid::Bounds;
 
 /// The content of one document of a meet.
@@ -67,6 +67,14 @@ columns!(MeetRecord {
     is_cancelled
 });
 
+one_column!(MeetRow, Bytes, |row| minicbor::to_vec(row).expect("writing to memory cannot fail"), |bytes: Vec<u8>| {
+    minicbor::decode(&bytes).ok()
+});
+columns!(MeetPart { row: "part", received_at });
+
+static REPLACE_PART: LazyLock<Insert> = LazyLock::new(|| {
+    Insert::or_replace("meet_part", &[vec!["account", "doc"], MeetPart::list(), vec!["found_by"]].concat(), 2)
+});
 static INSERT: LazyLock<Insert> =
     LazyLock::new(|| Insert::into("meet", &[MeetRecord::list(), vec!["cell", "wide_cell"]].concat()));
 
@@ -120,8 +128,9 @@ pub(crate) async fn part(
     account: AccountId,
     doc: DocId,
 ) -> Result<Option<MeetPart>, sqlx::Error> {
-    let sql = "SELECT part, received_at FROM meet_part WHERE account = $1 AND doc = $2";
-    sql::query(sql).bind(account).bind(doc).row(reader).await?.map(|row| part_in(&row)).transpose()
+    let sql = format!("SELECT {} FROM meet_part WHERE account = $1 AND doc = $2", MeetPart::of("meet_part"));
+    let row = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).row(reader).await?;
+    row.as_ref().map(MeetPart::from_row).transpose()
 }
 
 /// Returns the document of the meet with this public id; of two documents with the same link the first.
@@ -130,13 +139,10 @@ async fn part_found_by(
     account: AccountId,
     meet: DocId,
 ) -> Result<Option<MeetPart>, sqlx::Error> {
-    let sql = "SELECT part, received_at FROM meet_part WHERE account = $1 AND found_by = $2 ORDER BY doc LIMIT 1";
-    sql::query(sql).bind(account).bind(meet).row(reader).await?.map(|row| part_in(&row)).transpose()
-}
-
-fn part_in(row: &SqlRow) -> Result<MeetPart, sqlx::Error> {
-    let part: MeetRow = minicbor::decode(&row.get::<Vec<u8>>("part")?).map_err(|_| damaged("part"))?;
-    Ok(MeetPart { row: part, received_at: time_in(row, "received_at")? })
+    let columns = MeetPart::of("meet_part");
+    let sql = format!("SELECT {columns} FROM meet_part WHERE account = $1 AND found_by = $2 ORDER BY doc LIMIT 1");
+    let row = sql::query(AssertSqlSafe(sql)).bind(account).bind(meet).row(reader).await?;
+    row.as_ref().map(MeetPart::from_row).transpose()
 }
 
 /// Inserts or replaces the content of a document of a meet.
@@ -146,14 +152,10 @@ pub(crate) async fn replace_part(
     doc: DocId,
     part: &MeetPart,
 ) -> Result<(), sqlx::Error> {
-    let sql = r#"
-        INSERT INTO meet_part (account, doc, part, received_at, found_by) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (account, doc) DO UPDATE SET
-            part = excluded.part, received_at = excluded.received_at, found_by = excluded.found_by
-    "#;
-    let bytes = minicbor::to_vec(&part.row).expect("writing to memory cannot fail");
-    let query = sql::query(sql).bind(account).bind(doc).bind(bytes).bind(part.received_at);
-    query.bind(part.row.link_id(&account, &doc)).execute(writer).await.map(drop)
+    let mut bulk = REPLACE_PART.rows();
+    let found_by = part.row.link_id(&account, &doc);
+    bulk.row([account.into(), doc.into()].into_iter().chain(part.values()).chain([found_by.into()]));
+    bulk.execute(writer).await.map(drop)
 }
 
 /// Removes the content of a document of a meet, if it has any.

@@ -3,15 +3,15 @@
 mod squares;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use serde::de::DeserializeOwned;
 use sqlx::AssertSqlSafe;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::roads::RoadScore;
 use tourismo_core::time::Timestamp;
 
-use super::sql::{self, Connection, SqlRow};
-use super::{account_in, damaged, doc_in, time_in};
+use super::sql::{self, Columns, Connection, Insert, SqlRow, Value, columns, numbers, one_column};
+use super::{damaged, time_in};
 use crate::domain::grid::Bounds;
 use crate::domain::roads::{Evidence, SegmentId};
 
@@ -29,6 +29,8 @@ pub(crate) struct TraceRecord {
     pub(crate) trace: Vec<u8>,
 }
 
+columns!(TraceRecord { account, doc, started_at, trace });
+
 /// A road.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RoadRecord {
@@ -42,15 +44,31 @@ pub(crate) struct RoadRecord {
     pub(crate) drives: Vec<DocId>,
 }
 
+columns!(RoadRecord { id, score, length_m, evidence, line, drives });
+numbers!(Evidence { Few = 0, Some = 1, Many = 2, Most = 3 });
+one_column!(SegmentId, Bytes, |id| name(*id), |bytes: Vec<u8>| id_in(&bytes));
+one_column!(Vec<[f64; 2]>, Text, json, |text: String| serde_json::from_str(&text).ok());
+one_column!(Vec<DocId>, Bytes, |docs| docs.iter().flat_map(|doc| *doc.as_bytes()).collect(), |bytes: Vec<u8>| Some(
+    bytes.as_chunks::<16>().0.iter().map(|bytes| DocId::from_bytes(*bytes)).collect()
+));
+
+/// The score of a road as a column, in which the best road has the lowest value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rank(pub(crate) u8);
+
+one_column!(Rank, Int, |rank| 100 - i64::from(rank.0), |number: i64| u8::try_from(100 - number).ok().map(Rank));
+
 /// A road as drawn on a map.
 #[derive(Clone, Debug)]
 pub(crate) struct RoadLine {
     pub(crate) id: SegmentId,
-    pub(crate) score: u8,
+    pub(crate) score: Rank,
     pub(crate) length_m: u32,
     /// Longitude, latitude, degrees.
     pub(crate) line: Vec<[f64; 2]>,
 }
+
+columns!(RoadLine { id, score: "rank", length_m, line });
 
 /// The input of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +80,13 @@ pub(crate) struct Batch {
     /// A digest of all traces that count.
     pub(crate) traces: Vec<u8>,
 }
+
+columns!(Batch { day, fewest, traces });
+
+static INSERT_TRACE: LazyLock<Insert> = LazyLock::new(|| Insert::into("road_trace", &TraceRecord::list()));
+static INSERT: LazyLock<Insert> = LazyLock::new(|| Insert::into("road_segment", &RoadRecord::list()));
+static INSERT_BATCH: LazyLock<Insert> =
+    LazyLock::new(|| Insert::into("road_batch", &[vec!["one"], Batch::list()].concat()));
 
 /// Roads to write and to remove.
 #[derive(Debug, Default)]
@@ -95,14 +120,9 @@ pub(crate) async fn insert_trace(
     started_at: Timestamp,
     trace: &[u8],
 ) -> Result<(), sqlx::Error> {
-    sql::query("INSERT INTO road_trace (account, doc, started_at, trace) VALUES ($1, $2, $3, $4)")
-        .bind(account)
-        .bind(doc)
-        .bind(started_at)
-        .bind(trace)
-        .execute(writer)
-        .await
-        .map(drop)
+    let mut bulk = INSERT_TRACE.rows();
+    bulk.row(TraceRecord { account, doc, started_at, trace: trace.to_vec() }.values());
+    bulk.execute(writer).await.map(drop)
 }
 
 /// Removes the trace of a drive, if it exists.
@@ -138,64 +158,36 @@ pub(crate) async fn traces(
     after: (AccountId, DocId),
     limit: u32,
 ) -> Result<Vec<TraceRecord>, sqlx::Error> {
-    let sql = r#"
-        SELECT account, doc, started_at, trace FROM road_trace
-        WHERE (account, doc) > ($1, $2) ORDER BY account, doc LIMIT $3
-    "#;
-    let read = |row: &SqlRow| {
-        Ok(TraceRecord {
-            account: account_in(row, "account")?,
-            doc: doc_in(row, "doc")?,
-            started_at: time_in(row, "started_at")?,
-            trace: row.get("trace")?,
-        })
-    };
-    sql::query(sql).bind(after.0).bind(after.1).bind(i64::from(limit)).rows(reader, read).await
+    let columns = TraceRecord::of("road_trace");
+    let sql =
+        format!("SELECT {columns} FROM road_trace WHERE (account, doc) > ($1, $2) ORDER BY account, doc LIMIT $3");
+    let query = sql::query(AssertSqlSafe(sql)).bind(after.0).bind(after.1).bind(i64::from(limit));
+    query.rows(reader, TraceRecord::from_row).await
 }
 
 /// Returns the input of the last batch.
 pub(crate) async fn batch(reader: &mut Connection) -> Result<Option<Batch>, sqlx::Error> {
-    let row = sql::query("SELECT day, fewest, traces FROM road_batch").row(reader).await?;
-    row.map(|row| {
-        let fewest = u32::try_from(row.get::<i64>("fewest")?).map_err(|_| damaged("fewest"))?;
-        Ok(Batch { day: time_in(&row, "day")?, fewest, traces: row.get("traces")? })
-    })
-    .transpose()
+    let sql = format!("SELECT {} FROM road_batch", Batch::of("road_batch"));
+    let row = sql::query(AssertSqlSafe(sql)).row(reader).await?;
+    row.as_ref().map(Batch::from_row).transpose()
 }
 
 /// Sets the input of the roads; none while they are being replaced.
 pub(crate) async fn set_batch(writer: &mut Connection, batch: Option<&Batch>) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM road_batch").execute(&mut *writer).await?;
     let Some(batch) = batch else { return Ok(()) };
-    sql::query("INSERT INTO road_batch (one, day, fewest, traces) VALUES (1, $1, $2, $3)")
-        .bind(batch.day)
-        .bind(i64::from(batch.fewest))
-        .bind(batch.traces.as_slice())
-        .execute(writer)
-        .await
-        .map(drop)
+    let mut bulk = INSERT_BATCH.rows();
+    bulk.row([1_i64.into()].into_iter().chain(batch.values()));
+    bulk.execute(writer).await.map(drop)
 }
 
 /// Inserts or replaces roads.
 pub(crate) async fn replace(writer: &mut Connection, roads: &[RoadRecord]) -> Result<(), sqlx::Error> {
-    let sql = r#"
-        INSERT INTO road_segment (id, rank, parts, measured_m, length_m, evidence, line, drives)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-    "#;
     for road in roads {
         remove(writer, &[road.id]).await?;
-        let drives: Vec<u8> = road.drives.iter().flat_map(|doc| *doc.as_bytes()).collect();
-        sql::query(sql)
-            .bind(name(road.id))
-            .bind(road.key().0)
-            .bind(json(&road.score.parts).as_str())
-            .bind(i64::from(road.score.measured_m))
-            .bind(i64::from(road.length_m))
-            .bind(road.evidence as i64)
-            .bind(json(&road.line).as_str())
-            .bind(drives)
-            .execute(&mut *writer)
-            .await?;
+        let mut bulk = INSERT.rows();
+        bulk.row(road.values());
+        bulk.execute(writer).await?;
         squares::insert(writer, road).await?;
     }
     Ok(())
@@ -226,7 +218,7 @@ pub(crate) async fn all(reader: &mut Connection) -> Result<BTreeMap<SegmentId, R
     let mut last = SegmentId(0, 0);
     loop {
         let sql = select("WHERE road.id > $1 ORDER BY road.id LIMIT 1000");
-        let page = sql::query(AssertSqlSafe(sql)).bind(name(last)).rows(reader, read).await?;
+        let page = sql::query(AssertSqlSafe(sql)).bind(name(last)).rows(reader, RoadRecord::from_row).await?;
         match page.last() {
             Some(road) => last = road.id,
             None => return Ok(all),
@@ -238,7 +230,7 @@ pub(crate) async fn all(reader: &mut Connection) -> Result<BTreeMap<SegmentId, R
 /// Returns a road.
 pub(crate) async fn find(reader: &mut Connection, id: SegmentId) -> Result<Option<RoadRecord>, sqlx::Error> {
     let row = sql::query(AssertSqlSafe(select("WHERE road.id = $1"))).bind(name(id)).row(reader).await?;
-    row.as_ref().map(read).transpose()
+    row.as_ref().map(RoadRecord::from_row).transpose()
 }
 
 /// Returns up to `limit` roads whose middle is within bounds, the best first, after a position and not worse than
@@ -251,30 +243,22 @@ pub(crate) async fn best(
     limit: u32,
 ) -> Result<Vec<RoadRecord>, sqlx::Error> {
     let ids = squares::best(reader, bounds, after, last_rank, limit).await?;
-    named(reader, COLUMNS, ids, read).await
+    named(reader, ids).await
 }
 
 /// Returns the lines of up to `limit` roads whose middle is within bounds, the best first.
 pub(crate) async fn lines(reader: &mut Connection, bounds: &Bounds, limit: u32) -> Result<Vec<RoadLine>, sqlx::Error> {
     let ids = squares::best(reader, bounds, (-1, SegmentId(0, 0)), 100, limit).await?;
-    let read = |row: &SqlRow| {
-        let (id, score) = (id(row)?, score(row)?);
-        Ok(RoadLine { id, score, length_m: unsigned(row, "length_m")?, line: parsed(row, "line")? })
-    };
-    named(reader, "road.id, road.rank, road.length_m, road.line", ids, read).await
+    named(reader, ids).await
 }
 
-/// Returns the roads with these ids, the best first, in one statement: the ids are concatenated. An SQLite without
-/// statistics takes tables in the order of a `CROSS JOIN`.
-async fn named<T>(
-    reader: &mut Connection,
-    columns: &str,
-    ids: Vec<Vec<u8>>,
-    read: impl Fn(&SqlRow) -> Result<T, sqlx::Error>,
-) -> Result<Vec<T>, sqlx::Error> {
+/// The roads of these names, the best first. One statement, however many they are: the names come one after the other. An
+/// SQLite without statistics takes tables in the order in which a `CROSS JOIN` names them.
+async fn named<T: Columns>(reader: &mut Connection, ids: Vec<Vec<u8>>) -> Result<Vec<T>, sqlx::Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
+    let columns = T::of("road");
     let sql = format!(
         r#"
         WITH RECURSIVE place (n) AS (SELECT 1 UNION ALL SELECT n + 16 FROM place WHERE n + 16 <= LENGTH($1)),
@@ -282,46 +266,42 @@ async fn named<T>(
         SELECT {columns} FROM asked CROSS JOIN road_segment road WHERE road.id = asked.id ORDER BY road.rank, road.id
         "#
     );
-    sql::query(AssertSqlSafe(sql)).bind(ids.concat()).rows(reader, read).await
+    sql::query(AssertSqlSafe(sql)).bind(ids.concat()).rows(reader, T::from_row).await
 }
-
-const COLUMNS: &str =
-    "road.id, road.rank, road.parts, road.measured_m, road.length_m, road.evidence, road.line, road.drives";
 
 fn select(rest: &str) -> String {
-    format!("SELECT {COLUMNS} FROM road_segment road {rest}")
+    format!("SELECT {} FROM road_segment road {rest}", RoadRecord::of("road"))
 }
 
-fn read(row: &SqlRow) -> Result<RoadRecord, sqlx::Error> {
-    let drives: Vec<u8> = row.get("drives")?;
-    let (drives, _) = drives.as_chunks::<16>();
-    Ok(RoadRecord {
-        id: id(row)?,
-        score: RoadScore { score: score(row)?, parts: parsed(row, "parts")?, measured_m: unsigned(row, "measured_m")? },
-        length_m: unsigned(row, "length_m")?,
-        evidence: Evidence::from_number(row.get("evidence")?).ok_or_else(|| damaged("evidence"))?,
-        line: parsed(row, "line")?,
-        drives: drives.iter().map(|bytes| DocId::from_bytes(*bytes)).collect(),
-    })
+/// A score as columns.
+impl Columns for RoadScore {
+    fn names(_: &'static str, names: &mut Vec<&'static str>) {
+        names.extend(["rank", "parts", "measured_m"]);
+    }
+
+    fn bind(value: Option<&Self>, values: &mut Vec<Value>) {
+        let rank = value.map(|score| Rank(score.score));
+        Columns::bind(rank.as_ref(), values);
+        values.push(Value::Text(value.map(|score| json(&score.parts))));
+        Columns::bind(value.map(|score| &score.measured_m), values);
+    }
+
+    fn read(row: &SqlRow, prefix: &str, _: &'static str) -> Result<Self, sqlx::Error> {
+        let Rank(score) = Columns::read(row, prefix, "rank")?;
+        let parts: String = row.get_behind(prefix, "parts")?;
+        let parts = serde_json::from_str(&parts).map_err(|_| damaged("parts"))?;
+        Ok(RoadScore { score, parts, measured_m: Columns::read(row, prefix, "measured_m")? })
+    }
+
+    fn is_null(row: &SqlRow, prefix: &str, _: &'static str) -> Result<bool, sqlx::Error> {
+        row.is_null_behind(prefix, "rank")
+    }
 }
 
-fn id(row: &SqlRow) -> Result<SegmentId, sqlx::Error> {
-    let id: Vec<u8> = row.get("id")?;
-    let (from, to) = id.split_at_checked(8).ok_or_else(|| damaged("id"))?;
-    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).map_err(|_| damaged("id"));
-    Ok(SegmentId(number(from)?, number(to)?))
-}
-
-fn score(row: &SqlRow) -> Result<u8, sqlx::Error> {
-    u8::try_from(100 - row.get::<i64>("rank")?).map_err(|_| damaged("rank"))
-}
-
-fn unsigned(row: &SqlRow, column: &'static str) -> Result<u32, sqlx::Error> {
-    u32::try_from(row.get::<i64>(column)?).map_err(|_| damaged(column))
-}
-
-fn parsed<T: DeserializeOwned>(row: &SqlRow, column: &'static str) -> Result<T, sqlx::Error> {
-    serde_json::from_str(&row.get::<String>(column)?).map_err(|_| damaged(column))
+fn id_in(bytes: &[u8]) -> Option<SegmentId> {
+    let (from, to) = bytes.split_at_checked(8)?;
+    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).ok();
+    Some(SegmentId(number(from)?, number(to)?))
 }
 
 fn name(id: SegmentId) -> Vec<u8> {

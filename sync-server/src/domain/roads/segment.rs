@@ -48,22 +48,17 @@ pub struct Segment {
 /// The number of distinct drivers of a segment in classes, so that nobody can detect the last driver who came or left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Evidence {
-    /// At least the number required to be shown.
-    Few = 0,
+    /// As many as it takes to be shown, or more.
+    Few,
     /// At least 10.
-    Some = 1,
+    Some,
     /// At least 25.
-    Many = 2,
+    Many,
     /// At least 50.
-    Most = 3,
+    Most,
 }
 
 impl Evidence {
-    /// Returns the evidence with this number.
-    pub fn from_number(number: i64) -> Option<Evidence> {
-        Evidence::ALL.into_iter().find(|evidence| *evidence as i64 == number)
-    }
-
     const ALL: [Evidence; 4] = [Evidence::Few, Evidence::Some, Evidence::Many, Evidence::Most];
 
     /// Returns the minimum number of drivers.

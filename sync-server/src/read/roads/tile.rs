@@ -76,27 +76,11 @@ impl Tile {
         let lon = |x: f64| x / self.tiles * 360.0 - 180.0;
         // The inverse Gudermannian function, as every description of the projection has it.
         let lat = |y: f64| (PI * (1.0 - 2.0 * y / self.tiles)).sinh().atan().to_degrees();
-        let (south, north) = (lat(self.y + 1.0), lat(self.y));
-        let up = REACH_M / 110_574.0;
-        let aside = up / south.abs().max(north.abs()).to_radians().cos().max(1e-3);
         if self.tiles < 4.0 {
             return Bounds { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
         }
-        let wrapped = |lon: f64| {
-            if lon < -180.0 {
-                lon + 360.0
-            } else if lon > 180.0 {
-                lon - 360.0
-            } else {
-                lon
-            }
-        };
-        Bounds {
-            west: wrapped(lon(self.x) - aside),
-            south: (south - up).max(-90.0),
-            east: wrapped(lon(self.x + 1.0) + aside),
-            north: (north + up).min(90.0),
-        }
+        Bounds { west: lon(self.x), south: lat(self.y + 1.0), east: lon(self.x + 1.0), north: lat(self.y) }
+            .grown(REACH_M)
     }
 
     fn line(self, road: &RoadLine) -> Line {
@@ -121,19 +105,20 @@ impl Tile {
         points.dedup();
         // Far away a short road is a dot, which maps draw only as a line.
         points.extend(points.first().filter(|_| points.len() == 1).map(|[x, y]| [x + 1, *y]));
-        Line { points, id: road.id.to_string(), score: road.score, length_m: road.length_m }
+        Line { points, id: road.id.to_string(), score: road.score.0, length_m: road.length_m }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::roads::Rank;
     use crate::domain::roads::SegmentId;
 
     #[test]
     fn a_road_has_the_points_that_its_tile_can_tell_apart_and_two_at_least() {
         let line = (0..50).map(|step| [8.5 + 1e-4 * f64::from(step), 47.0]).collect();
-        let road = RoadLine { id: SegmentId(1, 2), score: 90, length_m: 380, line };
+        let road = RoadLine { id: SegmentId(1, 2), score: Rank(90), length_m: 380, line };
         let points = |z: u32, x, y| Tile::new(z, x, y).unwrap().line(&road).points;
         assert_eq!(points(14, 8578, 5760).len(), 50);
         assert!((3..50).contains(&points(8, 134, 90).len()));
@@ -147,7 +132,7 @@ mod tests {
     fn a_road_over_the_date_line_is_drawn_where_it_is_on_the_tiles_of_both_sides() {
         let lon = |step: i32| if step < 0 { 180.0 + 1e-3 * f64::from(step) } else { -180.0 + 1e-3 * f64::from(step) };
         let line = (-25..25).map(|step| [lon(step), -16.8]).collect();
-        let road = RoadLine { id: SegmentId(1, 2), score: 90, length_m: 5_000, line };
+        let road = RoadLine { id: SegmentId(1, 2), score: Rank(90), length_m: 5_000, line };
         for (z, x) in [(0, 0), (1, 0), (1, 1), (8, 0), (8, 255), (14, 0), (14, 16_383)] {
             let y = if z == 0 { 0 } else { (f64::from(1 << z) * 0.547) as u32 };
             let points = Tile::new(z, x, y).unwrap().line(&road).points;
