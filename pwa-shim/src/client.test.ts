@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { openTourismo, Tourismo, type WorkerLike } from "./client.ts";
 import type { TourismoError } from "./errors.ts";
-import type { DriveView } from "./generated/types.ts";
+import type { CarFields, DriveView } from "./generated/types.ts";
 import type { FromWorker, PageRequest, Reply, RequestResult, ToWorker } from "./messages.ts";
 import { settle } from "./testing/tabs.ts";
 
@@ -87,7 +87,7 @@ describe("a command", () => {
 
   test("with an invalid field rejects with its name, what it accepts and the size of its value, without its content", async () => {
     const { worker, tourismo } = open();
-    const fields = { make: "M".repeat(200), model: "secret", year: 99_999, nickname: "", colour: "", isPublic: false };
+    const fields = { make: "M".repeat(200), model: "secret", year: 99_999 } as CarFields;
     const put = tourismo.putCar(fields);
     worker.answer({ type: "invalid", field: "make", expected: "at most 100 characters" });
     await expect(put).rejects.toMatchObject({

@@ -5,6 +5,9 @@ import type { CarFields } from "@tourismo/client";
 import { useDraft } from "../drafts.ts";
 import { NumberField } from "./fields.tsx";
 
+/** The fields of a new car. */
+export const NO_FIELDS: CarFields = { make: "", model: "", year: null, nickname: "", colour: "", isPublic: false };
+
 export function CarForm(props: {
   /** The name of its draft. */
   draft: string;

@@ -4,14 +4,12 @@ import { useSignal } from "@preact/signals";
 import type { CarFields, CarView } from "@tourismo/client";
 
 import { carDetails, carName } from "../car-name.ts";
-import { CarForm } from "../components/car-form.tsx";
+import { CarForm, NO_FIELDS } from "../components/car-form.tsx";
 import { CarIcon, PlusIcon } from "../components/icons.tsx";
 import { hasDraft } from "../drafts.ts";
 import { cars, succeeds, units } from "../engine.ts";
 import { distance, odometer } from "../format.ts";
 import { href } from "../route.ts";
-
-const NO_FIELDS: CarFields = { make: "", model: "", year: null, nickname: "", colour: "", isPublic: false };
 
 /** The draft of a new car. */
 const NEW = "new car";

@@ -1262,8 +1262,7 @@ export interface components {
             kind: components["schemas"]["DocumentKind"];
         };
         /** @description A car of one's own. */
-        OwnCarItem: {
-            colour: string;
+        OwnCarItem: components["schemas"]["PublicCar"] & {
             /** Format: double */
             distanceM: number;
             /**
@@ -1271,20 +1270,13 @@ export interface components {
              * @description How many drives it was driven for.
              */
             drives: number;
-            /** Format: uuid */
-            id: string;
             /** @description Whether everyone may know of it. */
             isPublic: boolean;
-            make: string;
-            model: string;
-            nickname: string;
             /**
              * Format: double
              * @description The newest reading of its odometer and what was driven after it.
              */
             odometerM?: number | null;
-            /** Format: int32 */
-            year?: number | null;
         };
         /** @description A page of a garage. */
         OwnCarPage: {
@@ -1408,7 +1400,7 @@ export interface components {
              */
             following: number;
         };
-        /** @description A car that everybody may know of. */
+        /** @description A car: what everybody may know of it if its owner says so. */
         PublicCar: {
             colour: string;
             /** Format: uuid */

@@ -1,6 +1,7 @@
 //! Squares of degrees, by which searches within bounds read only rows nearby.
 //!
-//! This module handles degrees and numbers of squares, and must not depend on their contents.
+//! This module handles degrees and numbers of squares, and must not depend on their contents. The crate `geo` (0.33) has no
+//! rectangles over the date line, and no function that enlarges one by a distance on the ellipsoid.
 
 /// Maximum number of narrow squares of a search; larger bounds use wide squares, of which there are 288.
 const MAX_NARROW: usize = 64;
@@ -40,11 +41,16 @@ impl Bounds {
     /// Returns bounds that contain everything within a distance of a position, and slightly more (a degree of latitude
     /// has at least 110,574 m on the WGS 84 ellipsoid).
     pub(crate) fn around(lon: f64, lat: f64, radius_m: f64) -> Bounds {
-        let up = radius_m / 110_574.0;
-        let (south, north) = ((lat - up).max(-90.0), (lat + up).min(90.0));
+        Bounds { west: lon, south: lat, east: lon, north: lat }.grown(radius_m)
+    }
+
+    /// Returns the bounds enlarged by a distance on every side, and slightly more.
+    pub(crate) fn grown(&self, margin_m: f64) -> Bounds {
+        let up = margin_m / 110_574.0;
+        let (south, north) = ((self.south - up).max(-90.0), (self.north + up).min(90.0));
         // A degree of longitude is shortest at the latitude farthest from the equator.
         let aside = up / south.abs().max(north.abs()).to_radians().cos().max(1e-9);
-        if aside >= 180.0 {
+        if self.width() + 2.0 * aside >= 360.0 {
             return Bounds { west: -180.0, south, east: 180.0, north };
         }
         let wrapped = |lon: f64| {
@@ -56,7 +62,11 @@ impl Bounds {
                 lon
             }
         };
-        Bounds { west: wrapped(lon - aside), south, east: wrapped(lon + aside), north }
+        Bounds { west: wrapped(self.west - aside), south, east: wrapped(self.east + aside), north }
+    }
+
+    fn width(&self) -> f64 {
+        if self.is_over_date_line() { self.east + 360.0 - self.west } else { self.east - self.west }
     }
 
     pub(crate) fn is_over_date_line(&self) -> bool {
@@ -76,9 +86,8 @@ impl Bounds {
 
     /// Returns the maximum number of squares of this side that touch the bounds.
     pub(crate) fn count(&self, degrees: f64) -> usize {
-        let width = if self.is_over_date_line() { self.east + 360.0 - self.west } else { self.east - self.west };
         let touched = |length: f64| (length / degrees) as usize + 2;
-        touched(width) * touched(self.north - self.south)
+        touched(self.width()) * touched(self.north - self.south)
     }
 
     /// Returns the squares of this side that touch the bounds.
@@ -98,8 +107,7 @@ impl Bounds {
 
     /// Returns the narrow and the wide square that contain the middle of the bounds.
     pub(crate) fn home(&self) -> (i64, i64) {
-        let width = if self.is_over_date_line() { self.east + 360.0 - self.west } else { self.east - self.west };
-        let lon = (self.west + width / 2.0 + 180.0).rem_euclid(360.0) - 180.0;
+        let lon = (self.west + self.width() / 2.0 + 180.0).rem_euclid(360.0) - 180.0;
         let lat = (self.south + self.north) / 2.0;
         (square(lon, lat, 1.0), square(lon, lat, WIDE_DEGREES))
     }

@@ -61,8 +61,7 @@ pub(crate) struct OwnRequest {
 impl<S> FromRequestParts<S> for OwnRequest
 where
     S: Send + Sync,
-    Arc<Viewers>: FromRef<S>,
-    Arc<ReadQueue>: FromRef<S>,
+    ReadRequest: FromRequestParts<S, Rejection = ApiError>,
 {
     type Rejection = ApiError;
 

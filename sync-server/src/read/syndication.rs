@@ -17,7 +17,9 @@ use crate::clients::origin::PublicOrigin;
 use crate::db::feed::{Author, FeedRow};
 use crate::db::meets::MeetRecord;
 use crate::http::error::ApiError;
+use crate::http::query::{PageQuery, Query};
 use crate::http::read_request::ReadRequest;
+use crate::http::readers::AnswerReaders;
 use crate::read::formats::ics::CalendarEvent;
 use crate::read::formats::{Channel, Item, Shape, atom, clock_time, ics, json_feed};
 
@@ -56,6 +58,32 @@ where
     }
 }
 
+/// A request for a page of a feed.
+#[derive(Debug)]
+pub(crate) struct FeedRequest {
+    pub(crate) readers: AnswerReaders,
+    pub(crate) web: Web,
+    pub(crate) request: ReadRequest,
+    pub(crate) paging: PageQuery,
+}
+
+impl<S> FromRequestParts<S> for FeedRequest
+where
+    S: Send + Sync,
+    Site: FromRef<S>,
+    AnswerReaders: FromRef<S>,
+    ReadRequest: FromRequestParts<S, Rejection = ApiError>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<FeedRequest, ApiError> {
+        let Ok(web) = Web::from_request_parts(parts, state).await;
+        let request = ReadRequest::from_request_parts(parts, state).await?;
+        let Query(paging) = Query::from_request_parts(parts, state).await?;
+        Ok(FeedRequest { readers: AnswerReaders::from_ref(state), web, request, paging })
+    }
+}
+
 impl Web {
     /// The page of a published drive.
     pub(crate) fn drive(&self, id: DocId) -> String {
@@ -83,7 +111,7 @@ pub(crate) struct Feed {
 }
 
 /// A page of what everybody may see, as a feed.
-pub(crate) fn feed(request: &ReadRequest, web: &Web, feed: Feed, form: Form) -> Response {
+pub(crate) fn feed(FeedRequest { request, web, .. }: &FeedRequest, feed: Feed, form: Form) -> Response {
     let (path, query) = request.uri.split_once('?').unwrap_or((&request.uri, ""));
     let Feed { about, title, page, items, next } = feed;
     let others = || form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name != "after");

@@ -22,7 +22,7 @@ use crate::read::access_check;
 use crate::read::drive_item::{DriveItem, DrivePage};
 use crate::read::formats::json_feed::JsonFeed;
 use crate::read::schema::Refusals;
-use crate::read::syndication::{self, Feed, Form, Web};
+use crate::read::syndication::{self, Feed, FeedRequest, Form};
 
 /// `bbox`, as the public feed takes it.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -67,14 +67,10 @@ pub(crate) async fn public(
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
 pub(crate) async fn public_atom(
-    State(readers): State<AnswerReaders>,
-    web: Web,
-    request: ReadRequest,
-    Query(paging): Query<PageQuery>,
+    asked: FeedRequest,
     Query(BoundsQuery { bbox }): Query<BoundsQuery>,
 ) -> Result<Response, ApiError> {
-    let (rows, next) = syndicated(&readers, request.viewer, &paging, bbox).await?;
-    feed_of(&request, &web, &rows, next, Form::Atom)
+    syndicated(&asked, bbox, Form::Atom).await
 }
 
 /// Public drives as JSON Feed 1.1: by the hour in which they became visible, the latest first.
@@ -84,39 +80,23 @@ pub(crate) async fn public_atom(
     responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn public_json_feed(
-    State(readers): State<AnswerReaders>,
-    web: Web,
-    request: ReadRequest,
-    Query(paging): Query<PageQuery>,
+    asked: FeedRequest,
     Query(BoundsQuery { bbox }): Query<BoundsQuery>,
 ) -> Result<Response, ApiError> {
-    let (rows, next) = syndicated(&readers, request.viewer, &paging, bbox).await?;
-    feed_of(&request, &web, &rows, next, Form::Json)
+    syndicated(&asked, bbox, Form::Json).await
 }
 
 type Rows = Vec<FeedRow>;
 
-async fn syndicated(
-    readers: &AnswerReaders,
-    viewer: Viewer,
-    paging: &PageQuery,
-    bbox: Option<Bounds>,
-) -> Result<(Rows, Option<String>), ApiError> {
+async fn syndicated(asked: &FeedRequest, bbox: Option<Bounds>, form: Form) -> Result<Response, ApiError> {
+    let FeedRequest { readers, web, request, paging } = asked;
     let rows = rows(readers, paging, bbox, Hour::Shown).await?;
-    shown(readers, viewer, paging, Hour::Shown, rows).await
+    let (rows, next) = shown(readers, request.viewer, paging, Hour::Shown, rows).await?;
+    let items = syndication::drives(web, &rows)?;
+    let [about, title, page] = ["public", "Public drives", "feed"].map(str::to_owned);
+    Ok(syndication::feed(asked, Feed { about, title, page, items, next }, form))
 }
 
-fn feed_of(
-    request: &ReadRequest,
-    web: &Web,
-    rows: &[FeedRow],
-    next: Option<String>,
-    form: Form,
-) -> Result<Response, ApiError> {
-    let items = syndication::drives(web, rows)?;
-    let [about, title, page] = ["public", "Public drives", "feed"].map(str::to_owned);
-    Ok(syndication::feed(request, web, Feed { about, title, page, items, next }, form))
-}
 fn list(by: Hour) -> List {
     match by {
         Hour::Driven => List::PublicFeed,

@@ -1,4 +1,8 @@
 //! A published drive as a GeoJSON Feature (RFC 7946), with columns for charts beside its lines.
+//!
+//! It is written from the fixes while a client reads: 24 bytes for each fix are held, and one step of text. A `Feature` of crate
+//! `geojson`, which writes roads, takes 120 bytes for each fix (a position and three values of columns), and the whole text
+//! besides: 12 MB and 4 MB for 100,000 fixes, for each slow reader. The test below compares the sizes.
 
 use std::fmt::Write;
 
@@ -201,6 +205,12 @@ mod tests {
         assert_eq!(written.iter().map(String::len).sum::<usize>(), length);
         let value = serde_json::from_str(&written.concat()).unwrap();
         (written, value)
+    }
+
+    #[test]
+    fn the_fixes_take_a_fifth_of_what_a_feature_of_the_crate_takes() {
+        let in_the_crate = size_of::<geojson::Position>() + 3 * size_of::<Value>();
+        assert!(in_the_crate >= 5 * size_of::<TrackFix>(), "{in_the_crate}");
     }
 
     #[test]

@@ -13,19 +13,15 @@ use crate::http::page::{Listed, Page};
 use crate::http::query::{PageQuery, Query};
 use crate::http::read_request::OwnRequest;
 use crate::http::readers::AnswerReaders;
+use crate::read::people::cars::PublicCar;
 use crate::read::schema::Refusals;
 
 /// A car of one's own.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OwnCarItem {
-    #[schema(value_type = String, format = Uuid)]
-    id: DocId,
-    make: String,
-    model: String,
-    year: Option<u16>,
-    nickname: String,
-    colour: String,
+    #[serde(flatten)]
+    car: PublicCar,
     /// Whether everyone may know of it.
     is_public: bool,
     /// How many drives it was driven for.
@@ -61,16 +57,5 @@ pub(crate) async fn own_cars(
 }
 
 fn item(CarRow { doc, fields, drives, distance_m, odometer_m }: CarRow) -> OwnCarItem {
-    OwnCarItem {
-        id: doc,
-        make: fields.make,
-        model: fields.model,
-        year: fields.year,
-        nickname: fields.nickname,
-        colour: fields.colour,
-        is_public: fields.is_public,
-        drives,
-        distance_m,
-        odometer_m,
-    }
+    OwnCarItem { is_public: fields.is_public, car: (doc, fields).into(), drives, distance_m, odometer_m }
 }

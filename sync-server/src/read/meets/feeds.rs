@@ -8,11 +8,9 @@ use axum::response::Response;
 use super::search::{Looking, WhenQuery};
 use crate::http::error::ApiError;
 use crate::http::query::{PageQuery, Query, WhereQuery};
-use crate::http::read_request::ReadRequest;
-use crate::http::readers::AnswerReaders;
 use crate::read::formats::json_feed::JsonFeed;
 use crate::read::schema::Refusals;
-use crate::read::syndication::{self, Feed, Form, Web};
+use crate::read::syndication::{self, Feed, FeedRequest, Form};
 use crate::runtime::clock::Clock;
 
 /// Public meets as Atom with GeoRSS.
@@ -24,16 +22,13 @@ use crate::runtime::clock::Clock;
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
 pub(crate) async fn meets_atom(
-    State(readers): State<AnswerReaders>,
     State(clock): State<Arc<Clock>>,
-    web: Web,
-    request: ReadRequest,
-    Query(paging): Query<PageQuery>,
+    asked: FeedRequest,
     Query(place): Query<WhereQuery>,
     Query(time): Query<WhenQuery>,
 ) -> Result<Response, ApiError> {
-    let looking = Looking::new(&readers, &clock, request.viewer, place, time).await?;
-    meets(&request, &web, &paging, looking, Form::Atom).await
+    let looking = Looking::new(&asked.readers, &clock, asked.request.viewer, place, time).await?;
+    meets(&asked, looking, Form::Atom).await
 }
 
 /// Public meets as JSON Feed 1.1.
@@ -45,27 +40,18 @@ pub(crate) async fn meets_atom(
     responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn meets_json_feed(
-    State(readers): State<AnswerReaders>,
     State(clock): State<Arc<Clock>>,
-    web: Web,
-    request: ReadRequest,
-    Query(paging): Query<PageQuery>,
+    asked: FeedRequest,
     Query(place): Query<WhereQuery>,
     Query(time): Query<WhenQuery>,
 ) -> Result<Response, ApiError> {
-    let looking = Looking::new(&readers, &clock, request.viewer, place, time).await?;
-    meets(&request, &web, &paging, looking, Form::Json).await
+    let looking = Looking::new(&asked.readers, &clock, asked.request.viewer, place, time).await?;
+    meets(&asked, looking, Form::Json).await
 }
 
-async fn meets(
-    request: &ReadRequest,
-    web: &Web,
-    paging: &PageQuery,
-    looking: Looking,
-    form: Form,
-) -> Result<Response, ApiError> {
-    let (rows, next) = looking.with_ended(paging).await?;
-    let items = rows.iter().map(|(meet, organiser)| syndication::meet(web, meet, organiser)).collect();
+async fn meets(asked: &FeedRequest, looking: Looking, form: Form) -> Result<Response, ApiError> {
+    let (rows, next) = looking.with_ended(&asked.paging).await?;
+    let items = rows.iter().map(|(meet, organiser)| syndication::meet(&asked.web, meet, organiser)).collect();
     let feed = Feed { about: "meets".to_owned(), title: "Meets".to_owned(), page: "meets".to_owned(), items, next };
-    Ok(syndication::feed(request, web, feed, form))
+    Ok(syndication::feed(asked, feed, form))
 }

@@ -18,7 +18,7 @@ use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::Refusals;
 
-/// A car that everybody may know of.
+/// A car: what everybody may know of it if its owner says so.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PublicCar {
@@ -57,10 +57,12 @@ pub(crate) async fn person_cars(
     let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, &request, &name).await?;
     let rows = cars::public_garage(&mut reader, person.account, after, paging.rows()).await?;
-    request.answer(&paging.page(rows, List::PersonCars, |(doc, _)| *doc).map(item))
+    request.answer(&paging.page(rows, List::PersonCars, |(doc, _)| *doc).map(PublicCar::from))
 }
 
-fn item((id, fields): (DocId, CarFields)) -> PublicCar {
-    let CarFields { make, model, year, nickname, colour, is_public: _ } = fields;
-    PublicCar { id, make, model, year, nickname, colour }
+impl From<(DocId, CarFields)> for PublicCar {
+    fn from((id, fields): (DocId, CarFields)) -> PublicCar {
+        let CarFields { make, model, year, nickname, colour, is_public: _ } = fields;
+        PublicCar { id, make, model, year, nickname, colour }
+    }
 }

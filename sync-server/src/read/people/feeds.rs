@@ -5,21 +5,21 @@ use axum::response::Response;
 use tourismo_core::id::DocId;
 use tourismo_core::time::Timestamp;
 
-use crate::db::feed::{self, FeedKey};
+use crate::db::feed::{self, FeedKey, FeedRow};
 use crate::db::sql::Connection;
 use crate::db::{cars, meets, profiles};
 use crate::http::cursor::List;
 use crate::http::error::ApiError;
 use crate::http::page::Page;
 use crate::http::path::Path;
-use crate::http::query::{MAX_LIMIT, PageQuery, Query};
+use crate::http::query::{MAX_LIMIT, PageQuery};
 use crate::http::read_request::ReadRequest;
 use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::access_check::Person;
 use crate::read::formats::json_feed::JsonFeed;
 use crate::read::schema::Refusals;
-use crate::read::syndication::{self, Feed, Form, Web};
+use crate::read::syndication::{self, Feed, FeedRequest, Form, Web};
 
 /// A person's public drives as Atom with GeoRSS.
 #[utoipa::path(
@@ -27,14 +27,8 @@ use crate::read::syndication::{self, Feed, Form, Web};
     params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
-pub(crate) async fn person_atom(
-    State(readers): State<AnswerReaders>,
-    web: Web,
-    Path(name): Path<String>,
-    request: ReadRequest,
-    Query(paging): Query<PageQuery>,
-) -> Result<Response, ApiError> {
-    person_feed(&readers, &web, &name, &request, &paging, Form::Atom).await
+pub(crate) async fn person_atom(Path(name): Path<String>, asked: FeedRequest) -> Result<Response, ApiError> {
+    person_feed(&asked, &name, Form::Atom).await
 }
 
 /// A person's public drives as JSON Feed 1.1.
@@ -43,14 +37,8 @@ pub(crate) async fn person_atom(
     params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
     responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
-pub(crate) async fn person_json_feed(
-    State(readers): State<AnswerReaders>,
-    web: Web,
-    Path(name): Path<String>,
-    request: ReadRequest,
-    Query(paging): Query<PageQuery>,
-) -> Result<Response, ApiError> {
-    person_feed(&readers, &web, &name, &request, &paging, Form::Json).await
+pub(crate) async fn person_json_feed(Path(name): Path<String>, asked: FeedRequest) -> Result<Response, ApiError> {
+    person_feed(&asked, &name, Form::Json).await
 }
 
 /// The public drives of a car that its owner shows everyone, as Atom with GeoRSS.
@@ -63,13 +51,10 @@ pub(crate) async fn person_json_feed(
     responses((status = 200, description = "Atom.", body = String, content_type = "application/atom+xml"), Refusals)
 )]
 pub(crate) async fn car_atom(
-    State(readers): State<AnswerReaders>,
-    web: Web,
     Path((name, car)): Path<(String, String)>,
-    request: ReadRequest,
-    Query(paging): Query<PageQuery>,
+    asked: FeedRequest,
 ) -> Result<Response, ApiError> {
-    car_feed(&readers, &web, (&name, &car), &request, &paging, Form::Atom).await
+    car_feed(&asked, &name, &car, Form::Atom).await
 }
 
 /// The public drives of a car that its owner shows everyone, as JSON Feed 1.1.
@@ -82,13 +67,10 @@ pub(crate) async fn car_atom(
     responses((status = 200, description = "JSON Feed.", body = JsonFeed, content_type = "application/feed+json"), Refusals)
 )]
 pub(crate) async fn car_json_feed(
-    State(readers): State<AnswerReaders>,
-    web: Web,
     Path((name, car)): Path<(String, String)>,
-    request: ReadRequest,
-    Query(paging): Query<PageQuery>,
+    asked: FeedRequest,
 ) -> Result<Response, ApiError> {
-    car_feed(&readers, &web, (&name, &car), &request, &paging, Form::Json).await
+    car_feed(&asked, &name, &car, Form::Json).await
 }
 
 /// A person's public meets as iCalendar, to be subscribed to.
@@ -112,46 +94,45 @@ pub(crate) async fn person_calendar(
     Ok(syndication::calendar(&request, &web, &title, rows.iter().map(|(meet, _)| meet)))
 }
 
-async fn person_feed(
-    readers: &AnswerReaders,
-    web: &Web,
-    name: &str,
-    request: &ReadRequest,
-    paging: &PageQuery,
-    form: Form,
-) -> Result<Response, ApiError> {
-    let after = paging.after(List::ShownByPerson)?;
-    let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
-    let mut reader = readers.snapshot().await?;
-    let person = access_check::person(&mut reader, request, name).await?;
-    let rows = feed::shown_by_person(&mut reader, person.account, after, paging.rows()).await?;
-    let Page { items: rows, next, .. } = paging.page(rows, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
+async fn person_feed(asked: &FeedRequest, name: &str, form: Form) -> Result<Response, ApiError> {
+    let after = first_of(&asked.paging)?;
+    let mut reader = asked.readers.snapshot().await?;
+    let person = access_check::person(&mut reader, &asked.request, name).await?;
+    let rows = feed::shown_by_person(&mut reader, person.account, after, asked.paging.rows()).await?;
     let title = format!("Drives of {}", shown_name(&mut reader, person).await?);
-    let items = syndication::drives(web, &rows)?;
-    let (about, page) = (format!("person {}", person.account), format!("people/{}", person.account));
-    Ok(syndication::feed(request, web, Feed { about, title, page, items, next }, form))
+    drive_feed(asked, person, format!("person {}", person.account), title, rows, form)
 }
 
-async fn car_feed(
-    readers: &AnswerReaders,
-    web: &Web,
-    (name, car): (&str, &str),
-    request: &ReadRequest,
-    paging: &PageQuery,
-    form: Form,
-) -> Result<Response, ApiError> {
-    let (after, car) = (paging.after(List::ShownByPerson)?, access_check::id(car)?);
-    let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
-    let mut reader = readers.snapshot().await?;
-    let person = access_check::person(&mut reader, request, name).await?;
+async fn car_feed(asked: &FeedRequest, name: &str, car: &str, form: Form) -> Result<Response, ApiError> {
+    let (after, car) = (first_of(&asked.paging)?, access_check::id(car)?);
+    let mut reader = asked.readers.snapshot().await?;
+    let person = access_check::person(&mut reader, &asked.request, name).await?;
     let fields = cars::record(&mut reader, person.account, car).await?.filter(|fields| fields.is_public);
     let fields = fields.ok_or_else(ApiError::not_found)?;
-    let rows = feed::of_car(&mut reader, person.account, car, after, paging.rows()).await?;
-    let Page { items: rows, next, .. } = paging.page(rows, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
+    let rows = feed::of_car(&mut reader, person.account, car, after, asked.paging.rows()).await?;
     let title = format!("Drives of {} with {}", shown_name(&mut reader, person).await?, fields.name());
-    let items = syndication::drives(web, &rows)?;
-    let (about, page) = (format!("car {car} of {}", person.account), format!("people/{}", person.account));
-    Ok(syndication::feed(request, web, Feed { about, title, page, items, next }, form))
+    drive_feed(asked, person, format!("car {car} of {}", person.account), title, rows, form)
+}
+
+/// The place after which a page begins.
+fn first_of(paging: &PageQuery) -> Result<FeedKey, ApiError> {
+    let after = paging.after(List::ShownByPerson)?;
+    Ok(after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc }))
+}
+
+/// A page of a person's drives.
+fn drive_feed(
+    asked: &FeedRequest,
+    person: Person,
+    about: String,
+    title: String,
+    rows: Vec<FeedRow>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let Page { items: rows, next, .. } =
+        asked.paging.page(rows, List::ShownByPerson, |row| (row.shown_at, row.key.doc));
+    let (items, page) = (syndication::drives(&asked.web, &rows)?, format!("people/{}", person.account));
+    Ok(syndication::feed(asked, Feed { about, title, page, items, next }, form))
 }
 
 async fn shown_name(reader: &mut Connection, person: Person) -> Result<String, sqlx::Error> {
