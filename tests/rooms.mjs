@@ -51,7 +51,7 @@ function namesIn(group) {
 
 /** A file without its unit tests, its lines in their places. */
 function withoutTests(source) {
-  return source.replace(/^#\[cfg\(test\)\]\n(?:#\[.*\]\n)*mod \w+ \{\n[^]*?^\}$/gm, (tests) => tests.replace(/[^\n]/g, ""));
+  return source.replace(/^#\[cfg\(test\)\]\n(?:#\[.*\]\n)*mod \w+ \{\n[\s\S]*?^\}$/gm, (tests) => tests.replace(/[^\n]/g, ""));
 }
 
 /** What is wrong with the modules of a crate: `files` has the path below `src/` and the text of each. */
@@ -61,7 +61,8 @@ export function wrongArrows(rows, files) {
   const tested = files.filter(([path]) => !tests.some((test) => path === `${test}.rs` || path.startsWith(`${test}/`)));
   const modules = new Set(tested.map(([path]) => moduleOf(path)).filter((name) => !isRoot(name)));
   for (const name of modules) if (!rows.has(name)) wrong.push(`${name} has no row in the code map`);
-  for (const name of rows.keys()) if (!modules.has(name) && !isRoot(name)) wrong.push(`${name} is in the code map, and no module`);
+  for (const name of rows.keys())
+    if (!modules.has(name) && !isRoot(name)) wrong.push(`${name} is in the code map, and no module`);
   for (const [path, source] of tested) {
     const from = moduleOf(path);
     if (isRoot(from)) continue;

@@ -23,7 +23,16 @@ const modules = [
 ];
 
 test("the order of modules is that of the rows of the table", () => {
-  assert.deepEqual([...rows], [["clock", 0], ["db", 0], ["writer", 1], ["http", 2], ["lib", 2]]);
+  assert.deepEqual(
+    [...rows],
+    [
+      ["clock", 0],
+      ["db", 0],
+      ["writer", 1],
+      ["http", 2],
+      ["lib", 2],
+    ],
+  );
 });
 
 test("an import from a row below is found, however it is written", () => {
@@ -54,7 +63,10 @@ mod tests {
 }
 `;
   assert.deepEqual(wrongArrows(rows, [...modules, ["writer/append.rs", source], ["clock/a.rs", "use crate::db::X;"]]), []);
-  const tests = [["db.rs", "#[cfg(test)]\nmod made;\n"], ["db/made.rs", "use crate::http::Error;"]];
+  const tests = [
+    ["db.rs", "#[cfg(test)]\nmod made;\n"],
+    ["db/made.rs", "use crate::http::Error;"],
+  ];
   assert.deepEqual(wrongArrows(rows, [...modules, ...tests]), []);
 });
 

@@ -1,11 +1,10 @@
-//! The shared parts of tests, samples and tools: synthetic drives, drive files, phones and clients, the relay as a
-//! process, the simulator.
+//! What the tests, the samples and the tools share: drives made from a seed, files of drives, phones, the relay as a process,
+//! the simulator. Clients without a replica are in `tests/kit/`, which the tests of the relay use, too.
 //!
 //! The product must not depend on this crate.
 
 pub mod attack;
 pub mod bench;
-pub mod client;
 pub mod community;
 pub mod daemon;
 pub mod gpx_file;
@@ -18,3 +17,5 @@ pub mod replay;
 pub mod roads;
 pub mod sim;
 pub mod synthetic;
+
+pub use tourismo_test_kit::client;

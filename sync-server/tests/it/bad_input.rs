@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tourismo_core::docs::{
     Answer as Rsvp, CarFields, LogEntry, LogKind, MeetFields, ProfileFields, Reaction, Visibility, car, profile,
 };
@@ -14,7 +12,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 use tourismo_server::maintenance::check;
 
-use crate::harness::{Answer, Person, Relay, get, now};
+use crate::harness::{Answer, Person, Relay, get, get_with, now};
 
 const START: Timestamp = Timestamp(1_790_000_000_000);
 const DAY_MS: i64 = 86_400_000;
@@ -146,26 +144,8 @@ async fn reads(relay: &Relay) -> Vec<(String, Vec<(String, String)>)> {
     api["paths"].as_object().unwrap().iter().map(of).collect()
 }
 
-/// Sends the request; of a stream, which has no end, only the head is read.
 async fn ask(relay: &Relay, path: &str, headers: &str) -> Answer {
-    let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n{headers}\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut bytes = Vec::new();
-    loop {
-        let head_end = bytes.windows(4).position(|window| window == b"\r\n\r\n");
-        let head = String::from_utf8_lossy(&bytes[..head_end.unwrap_or(0)]).into_owned();
-        if head.contains("text/event-stream") || stream.read_buf(&mut bytes).await.unwrap() == 0 {
-            let end = head_end.unwrap_or_else(|| panic!("{path}: an answer has a head"));
-            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-            let header = |line: &str| line.split_once(": ").map(|(name, value)| (name.into(), value.into())).unwrap();
-            return Answer {
-                status,
-                headers: head.lines().skip(1).map(header).collect(),
-                body: bytes[end + 4..].into(),
-            };
-        }
-    }
+    get_with(relay.addr(), path, headers).await
 }
 
 /// Checks that the answer is no server error, and that a refusal has a code and a hint.
@@ -302,7 +282,7 @@ async fn no_text_that_people_write_leaves_its_place_in_any_answer() {
         year: Some(1_990),
         nickname: text.clone(),
         colour: text.clone(),
-        is_public: true,
+        ..CarFields { is_public: true, ..CarFields::default() }
     };
     let car = anna.edit(things.car, DocKind::Car, |doc| car::put(doc, &fields));
     anna.push(&relay, vec![named, car]).await;

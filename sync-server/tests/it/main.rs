@@ -5,6 +5,7 @@ mod backup;
 mod bad_input;
 mod block_versions;
 mod blocks;
+mod bodies;
 mod catch_up;
 mod clock;
 mod compaction;

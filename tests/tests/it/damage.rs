@@ -3,30 +3,15 @@
 
 use tourismo_core::digest::Digest;
 use tourismo_core::docs::CarFields;
-use tourismo_core::id::DocId;
-use tourismo_core::replica::io::{Command, CommandOutcome};
+use tourismo_core::replica::io::Command;
 use tourismo_core::replica::views::{DriveSync, RecordingState, TrackView};
 use tourismo_core::wire::NackCode;
 use tourismo_tests::sim::{CONVERGENCE_MS, Network};
-use tourismo_tests::synthetic::{self, Kind, Options};
 
-fn done(sim: &mut Network, phone: usize, command: Command) -> Option<DocId> {
-    match sim.perform(phone, command) {
-        CommandOutcome::Done { doc } => doc,
-        other => panic!("{other:?}"),
-    }
-}
+use crate::stories::{begin_drive, done, rename};
 
 fn settle(sim: &mut Network, phone: usize) {
     assert!(sim.run_until(CONVERGENCE_MS, |sim| sim.is_settled(phone).is_ok()), "{:?}", sim.is_settled(phone));
-}
-
-fn begin_drive(sim: &mut Network, phone: usize, minutes: u32) -> DocId {
-    let options = Options { start: sim.now(phone).wall, minutes: minutes + 5, kind: Kind::Motorway };
-    sim.drive_along(phone, synthetic::drive(3, options));
-    let drive = done(sim, phone, Command::StartDrive { car: None }).expect("a drive was made");
-    sim.run_for(u64::from(minutes) * 60_000);
-    drive
 }
 
 fn restart_damaged(sim: &mut Network, index: u32) {
@@ -37,10 +22,6 @@ fn restart_damaged(sim: &mut Network, index: u32) {
 
 fn state(sim: &Network) -> Option<RecordingState> {
     sim.replica(0).recording_view(sim.now(0)).map(|view| view.state)
-}
-
-fn rename(drive: DocId, title: &str) -> Command {
-    Command::EditDrive { drive, title: Some(title.to_owned()), notes: None, car: None }
 }
 
 #[test]

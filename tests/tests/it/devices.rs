@@ -4,36 +4,13 @@
 use tourismo_core::docs::{CarFields, DriveConflict, Visibility};
 use tourismo_core::id::DocId;
 use tourismo_core::replica::io::{Command, CommandError, CommandOutcome};
-use tourismo_core::replica::views::{DriveView, RecordingState, TrackView};
+use tourismo_core::replica::views::{RecordingState, TrackView};
 use tourismo_tests::sim::{CONVERGENCE_MS, Network};
 use tourismo_tests::synthetic::{self, Kind, Options};
 
+use crate::stories::{car, done, settle, two_phones, view};
+
 const WEEK_MS: u64 = 7 * 24 * 3_600_000;
-
-fn done(sim: &mut Network, phone: usize, command: Command) -> Option<DocId> {
-    match sim.perform(phone, command) {
-        CommandOutcome::Done { doc } => doc,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn settle(sim: &mut Network) {
-    let all = |sim: &Network| (0..sim.phones()).all(|phone| sim.is_settled(phone).is_ok());
-    for _ in 0..3 {
-        let reasons = |sim: &Network| (0..sim.phones()).map(|phone| sim.is_settled(phone)).collect::<Vec<_>>();
-        assert!(sim.run_until(CONVERGENCE_MS, all), "{:?}", reasons(sim));
-        sim.run_for(3_000);
-    }
-}
-
-fn two_phones() -> Network {
-    let mut sim = Network::new(21);
-    sim.add_phone();
-    settle(&mut sim);
-    sim.add_device(0);
-    settle(&mut sim);
-    sim
-}
 
 /// Puts both phones on the same road. Each has a receiver of its own with different errors.
 fn set_out(sim: &mut Network, phones: &[usize], minutes: u32) {
@@ -47,22 +24,13 @@ fn set_out(sim: &mut Network, phones: &[usize], minutes: u32) {
     }
 }
 
-fn view(sim: &Network, phone: usize, drive: DocId) -> DriveView {
-    sim.replica(phone).drives().into_iter().find(|view| view.id == drive).expect("the drive is listed")
-}
-
-fn car(sim: &mut Network, name: &str) -> DocId {
-    let fields = CarFields { nickname: name.to_owned(), ..CarFields::default() };
-    done(sim, 0, Command::PutCar { car: None, fields }).expect("a car was put")
-}
-
 fn edit(drive: DocId, title: &str, notes: &str, car: Option<DocId>) -> Command {
     Command::EditDrive { drive, title: Some(title.to_owned()), notes: Some(notes.to_owned()), car: Some(car) }
 }
 
 #[test]
 fn what_two_phones_say_of_a_drive_in_a_week_without_a_network_is_merged_or_shown_side_by_side() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(21);
     let (rosi, lancia) = (car(&mut sim, "Rosi"), car(&mut sim, "Lancia"));
     set_out(&mut sim, &[0], 2);
     let drive = done(&mut sim, 0, Command::StartDrive { car: Some(rosi) }).unwrap();
@@ -98,7 +66,7 @@ fn what_two_phones_say_of_a_drive_in_a_week_without_a_network_is_merged_or_shown
 #[test]
 fn a_drive_that_one_phone_withdraws_while_another_shows_it_to_everyone_is_withdrawn() {
     for (one, other) in [(0, 1), (1, 0)] {
-        let mut sim = two_phones();
+        let mut sim = two_phones(21);
         set_out(&mut sim, &[0], 10);
         let drive = done(&mut sim, 0, Command::StartDrive { car: None }).unwrap();
         sim.run_for(400_000);
@@ -155,7 +123,7 @@ fn alone_m(minutes: u64) -> f64 {
 
 #[test]
 fn two_phones_that_record_one_drive_record_one_way() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(21);
     set_out(&mut sim, &[0, 1], 9);
     let drive = done(&mut sim, 0, Command::StartDrive { car: None }).unwrap();
     sim.run_for(130_000);
@@ -210,7 +178,7 @@ fn two_phones_with_one_storage_that_both_resume_a_drive_finish_one_drive() {
 /// again.
 #[test]
 fn figures_are_counted_again_by_a_phone_that_never_held_the_track() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(21);
     sim.add_device(0);
     settle(&mut sim);
     set_out(&mut sim, &[0, 1], 9);
@@ -244,7 +212,7 @@ fn figures_are_counted_again_by_a_phone_that_never_held_the_track() {
 
 #[test]
 fn a_drive_that_another_phone_finished_is_not_offered_any_more() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(21);
     set_out(&mut sim, &[0], 9);
     let drive = done(&mut sim, 0, Command::StartDrive { car: None }).unwrap();
     sim.run_for(100_000);
@@ -275,7 +243,7 @@ fn settle_one(sim: &mut Network, phone: usize) {
 
 #[test]
 fn a_phone_that_is_put_back_to_an_old_state_again_and_again_writes_on() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(21);
     set_out(&mut sim, &[0], 30);
     let drive = done(&mut sim, 0, Command::StartDrive { car: None }).unwrap();
     sim.run_for(90_000);
@@ -368,7 +336,7 @@ fn agree(sim: &Network, doc: &DocId) -> bool {
 
 #[test]
 fn d1_a_document_that_a_relay_lost_comes_back_also_where_something_of_it_was_never_sent() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(21);
     let car = car(&mut sim, "Car");
     settle(&mut sim);
     sim.kill(1);
@@ -386,7 +354,7 @@ fn d1_a_document_that_a_relay_lost_comes_back_also_where_something_of_it_was_nev
 /// The relay's database is restored without `begin-again`. The relay loses `ahead` changes that one phone had
 /// acknowledged, and the other phone makes `anew` changes before the first one connects.
 fn put_back(ahead: u32, anew: u32) {
-    let mut sim = two_phones();
+    let mut sim = two_phones(21);
     let car = car(&mut sim, "Car");
     let fields = |name: String| CarFields { nickname: name, ..CarFields::default() };
     let rename = |sim: &mut Network, phone: usize, name: String| {

@@ -6,10 +6,9 @@ use std::process::Command;
 
 use tourismo_core::id::ChangeHash;
 use tourismo_core::wire::{DocKind, NackCode, Offer};
+use tourismo_test_kit::http::get;
 use tourismo_tests::client::{Answers, Device, Document};
 use tourismo_tests::daemon::{Daemon, Start, check};
-
-use super::support::get;
 
 /// The size of the disk.
 const DISK_BYTES: u64 = 3 << 20;
@@ -91,7 +90,7 @@ async fn push(relay: &Daemon, device: &Device, offers: Vec<Offer>) -> anyhow::Re
 }
 
 async fn is_ready(relay: &Daemon) -> anyhow::Result<bool> {
-    Ok(get(relay.addr(), "/v1/ready").await?.starts_with("HTTP/1.1 200 "))
+    Ok(get(relay.addr(), "/v1/ready").await?.status == 200)
 }
 
 #[tokio::test]
@@ -120,7 +119,7 @@ async fn p2_a_full_disk_refuses_acknowledges_nothing_false_and_takes_changes_aga
     // Reads work: known devices connect, HTTP answers, and everything acknowledged is there.
     let mut reader = device.connect(relay.addr()).await?;
     assert_eq!(reader.fetch(document.id()).await?.len(), acknowledged.len());
-    assert!(get(relay.addr(), "/v1/feed/public").await?.starts_with("HTTP/1.1 200 "));
+    assert!(get(relay.addr(), "/v1/feed/public").await?.status == 200);
     // A refused change is refused again, whatever else is in the push.
     for _ in 0..3 {
         let mut other = Document::new(device.key(), [2; 16], DocKind::Track);

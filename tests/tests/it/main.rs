@@ -29,6 +29,7 @@ mod resuming;
 mod same_bits;
 mod sim;
 mod snapshots;
+mod stories;
 mod support;
 mod syncing;
 mod worst_change;

@@ -8,20 +8,15 @@ use tourismo_core::origin::OriginPolicy;
 use tourismo_core::read_token::ReadToken;
 use tourismo_core::replica::io::{Command, CommandError, CommandOutcome};
 use tourismo_core::time::Timestamp;
-use tourismo_tests::sim::{CONVERGENCE_MS, Network};
+use tourismo_tests::sim::Network;
 use tourismo_tests::synthetic::{self, Kind, Options};
+
+use crate::stories::{done, one_phone, settle, two_phones};
 
 const ANNA: AccountId = AccountId::from_bytes([1; 16]);
 const BEN: AccountId = AccountId::from_bytes([2; 16]);
 const COPY: DocId = DocId::from_bytes([3; 16]);
 const MEET: DocId = DocId::from_bytes([4; 16]);
-
-fn done(sim: &mut Network, phone: usize, command: Command) -> Option<DocId> {
-    match sim.perform(phone, command) {
-        CommandOutcome::Done { doc } => doc,
-        other => panic!("{other:?}"),
-    }
-}
 
 fn refused(sim: &mut Network, command: Command) -> CommandError {
     match sim.perform(0, command) {
@@ -36,29 +31,6 @@ fn invalid_field(sim: &mut Network, command: Command) -> &'static str {
         CommandOutcome::Invalid { field, .. } => field,
         other => panic!("{other:?}"),
     }
-}
-
-fn settle(sim: &mut Network) {
-    let all = |sim: &Network| (0..sim.phones()).all(|phone| sim.is_settled(phone).is_ok());
-    for _ in 0..3 {
-        let reasons = |sim: &Network| (0..sim.phones()).map(|phone| sim.is_settled(phone)).collect::<Vec<_>>();
-        assert!(sim.run_until(CONVERGENCE_MS, all), "{:?}", reasons(sim));
-        sim.run_for(3_000);
-    }
-}
-
-fn one_phone() -> Network {
-    let mut sim = Network::new(31);
-    sim.add_phone();
-    settle(&mut sim);
-    sim
-}
-
-fn two_phones() -> Network {
-    let mut sim = one_phone();
-    sim.add_device(0);
-    settle(&mut sim);
-    sim
 }
 
 fn follow(account: AccountId) -> Command {
@@ -77,7 +49,7 @@ fn reading(at: Timestamp, odometer_m: f64) -> LogEntry {
 
 #[test]
 fn what_two_phones_say_of_others_with_no_signal_is_shown_at_once_and_by_both_when_they_met() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(31);
     done(&mut sim, 0, follow(BEN));
     settle(&mut sim);
     sim.set_network(false);
@@ -108,7 +80,7 @@ fn what_two_phones_say_of_others_with_no_signal_is_shown_at_once_and_by_both_whe
 
 #[test]
 fn a_meet_that_two_phones_change_with_no_signal_has_what_each_of_them_changed() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(31);
     let fields = meet(&sim, "Sunday at the pass");
     let id = done(&mut sim, 0, Command::PutMeet { meet: None, fields: fields.clone(), seen_at: None }).unwrap();
     settle(&mut sim);
@@ -127,7 +99,7 @@ fn a_meet_that_two_phones_change_with_no_signal_has_what_each_of_them_changed() 
 
 #[test]
 fn what_a_co_organiser_changes_is_in_a_document_of_their_own() {
-    let mut sim = one_phone();
+    let mut sim = one_phone(31);
     let seen = meet(&sim, "Theirs");
     let wanted = MeetFields { cancelled: true, ..seen.clone() };
     // The owner's clock is a day ahead of this phone's and the relay's.
@@ -159,7 +131,7 @@ fn what_a_co_organiser_changes_is_in_a_document_of_their_own() {
 
 #[test]
 fn a_cars_odometer_is_its_newest_reading_and_what_was_driven_after_it() {
-    let mut sim = one_phone();
+    let mut sim = one_phone(31);
     let fields = CarFields { nickname: "Rosi".to_owned(), is_public: true, ..CarFields::default() };
     let older = done(&mut sim, 0, Command::PutCar { car: None, fields: fields.clone() }).unwrap();
     let car = done(&mut sim, 0, Command::PutCar { car: None, fields: fields.clone() }).unwrap();
@@ -186,7 +158,7 @@ fn a_cars_odometer_is_its_newest_reading_and_what_was_driven_after_it() {
 
 #[test]
 fn what_cannot_be_is_refused_with_a_code_and_changes_nothing() {
-    let mut sim = one_phone();
+    let mut sim = one_phone(31);
     let own = sim.account(0);
     let profile = |handle: &str| ProfileFields { handle: handle.to_owned(), ..ProfileFields::default() };
     let no_meet = MeetFields::default();

@@ -14,6 +14,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
 use tourismo_core::time::Timestamp;
 use tourismo_server::{Config, Limits, Location, Running, Server};
+use tourismo_test_kit::http::get_with;
 use tourismo_test_postgres::Cluster;
 use tourismo_tests::community::roads::{FEWEST, Road, load, roads};
 use tourismo_tests::community::tables::Tables;
@@ -23,7 +24,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use super::support::{get_with, read_token, url};
+use super::support::{read_token, url};
 
 /// So small that the databases sample every row for their statistics: the same rows give the same plans.
 const COMMUNITY: Community = Community {
@@ -188,10 +189,9 @@ async fn overhear(database: Location, roads: &[Road]) -> anyhow::Result<Vec<(Str
         // A first page and the one after it.
         for _ in 0..2 {
             let Some(url) = next.take() else { break };
-            let answer = get_with(relay.addr(), &url, &format!("Authorization: Bearer {token}\r\n")).await?;
-            anyhow::ensure!(answer.starts_with("HTTP/1.1 200 "), "{url}: {answer}");
-            let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
-            let page: Option<Value> = serde_json::from_str(body).ok();
+            let answer = get_with(relay.addr(), &url, &format!("authorization: Bearer {token}\r\n")).await?;
+            anyhow::ensure!(answer.status == 200, "{url}: {} {}", answer.status, answer.text());
+            let page: Option<Value> = serde_json::from_slice(&answer.body).ok();
             next = page.and_then(|page| Some(format!("/v1/{path}{mark}after={}", page["next"].as_str()?)));
             heard.append(&mut overheard.take());
         }

@@ -1,10 +1,12 @@
 //! The sync progress that a phone shows is correct at every step, through interrupted connections and refusals.
 
 use tourismo_core::id::DocId;
-use tourismo_core::replica::io::{Command, CommandOutcome};
+use tourismo_core::replica::io::Command;
 use tourismo_core::replica::views::{DriveSync, LinkStatus, StatusView};
 use tourismo_tests::sim::{CONVERGENCE_MS, Network};
 use tourismo_tests::synthetic::{self, Kind, Options};
+
+use crate::stories::done;
 
 /// A phone's progress for one pending drive: changes and bytes that are not acknowledged, those in flight, and the
 /// acknowledged changes.
@@ -35,13 +37,6 @@ fn drive(sim: &mut Network) -> DocId {
     sim.run_for(400_000);
     done(sim, 0, Command::FinishDrive);
     drive.expect("a drive was made")
-}
-
-fn done(sim: &mut Network, phone: usize, command: Command) -> Option<DocId> {
-    match sim.perform(phone, command) {
-        CommandOutcome::Done { doc } => doc,
-        other => panic!("{other:?}"),
-    }
 }
 
 fn status(sim: &Network, phone: usize) -> StatusView {

@@ -15,19 +15,7 @@ use tourismo_core::wire::DocKind;
 use tourismo_tests::sim::{CONVERGENCE_MS, Network};
 use tourismo_tests::synthetic::{self, Kind, Options};
 
-fn done(sim: &mut Network, phone: usize, command: Command) -> Option<DocId> {
-    match sim.perform(phone, command) {
-        CommandOutcome::Done { doc } => doc,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn settle(sim: &mut Network) {
-    let all = |sim: &Network| (0..sim.phones()).all(|phone| sim.is_settled(phone).is_ok());
-    assert!(sim.run_until(CONVERGENCE_MS, all));
-    sim.run_for(2_000);
-    assert!(sim.run_until(CONVERGENCE_MS, all));
-}
+use crate::stories::{done, settle};
 
 /// A simulation with so many devices of one account; the first has recorded six minutes on a motorway.
 fn after_a_drive(devices: usize) -> (Network, DocId) {

@@ -5,45 +5,12 @@ use std::collections::BTreeSet;
 
 use tourismo_core::admission::scan_candidate;
 use tourismo_core::docs::CarFields;
-use tourismo_core::id::{ChangeHash, DocId};
-use tourismo_core::replica::io::{Command, CommandOutcome, Space};
+use tourismo_core::id::ChangeHash;
+use tourismo_core::replica::io::{Command, Space};
 use tourismo_core::replica::views::{DriveSync, TrackView};
 use tourismo_tests::sim::{CONVERGENCE_MS, Network};
-use tourismo_tests::synthetic::{self, Kind, Options};
 
-fn done(sim: &mut Network, phone: usize, command: Command) -> Option<DocId> {
-    match sim.perform(phone, command) {
-        CommandOutcome::Done { doc } => doc,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn settle(sim: &mut Network, phones: usize) {
-    let all = |sim: &Network| (0..phones).all(|phone| sim.is_settled(phone).is_ok());
-    for _ in 0..2 {
-        let reasons = |sim: &Network| (0..phones).map(|phone| sim.is_settled(phone)).collect::<Vec<_>>();
-        assert!(sim.run_until(CONVERGENCE_MS, all), "{:?}", reasons(sim));
-        sim.run_for(2_000);
-    }
-}
-
-fn drive(sim: &mut Network, phone: usize, seconds: u32) -> DocId {
-    let options = Options { start: sim.now(phone).wall, minutes: seconds / 60 + 1, kind: Kind::Motorway };
-    sim.drive_along(phone, synthetic::drive(3, options));
-    let drive = done(sim, phone, Command::StartDrive { car: None }).expect("a drive was made");
-    sim.run_for(u64::from(seconds) * 1_000);
-    done(sim, phone, Command::FinishDrive);
-    sim.drive_along(phone, Vec::new());
-    drive
-}
-
-fn rename(drive: DocId, title: &str) -> Command {
-    Command::EditDrive { drive, title: Some(title.to_owned()), notes: None, car: None }
-}
-
-fn title(sim: &Network, phone: usize, drive: DocId) -> String {
-    sim.replica(phone).drives().into_iter().find(|view| view.id == drive).expect("the drive is listed").title
-}
+use crate::stories::{done, drive, rename, settle, settle_first, title};
 
 /// The number of entries on a phone's disk: single changes and snapshots.
 fn stored(sim: &Network, phone: usize) -> usize {
@@ -58,10 +25,10 @@ fn s1_s3_a_new_device_gets_one_snapshot_for_each_document_and_a_track_when_it_is
     for number in 0..6 {
         done(&mut sim, 0, rename(drive, &format!("Over the pass {number}")));
     }
-    settle(&mut sim, 1);
+    settle(&mut sim);
     sim.compact_relay(4);
     sim.add_device(0);
-    settle(&mut sim, 2);
+    settle(&mut sim);
     assert_eq!(title(&sim, 1, drive), "Over the pass 5");
     assert_eq!(sim.replica(1).drives()[0].sync, DriveSync::OnRelay { track_here: false });
     assert_eq!(stored(&sim, 1), 1, "the drive is one chunk, the track is not here");
@@ -69,16 +36,16 @@ fn s1_s3_a_new_device_gets_one_snapshot_for_each_document_and_a_track_when_it_is
     done(&mut sim, 0, Command::OpenDrive { drive });
     assert!(matches!(sim.replica(1).track(), Some(TrackView::Ready { .. })));
     assert_eq!(sim.replica(1).track(), sim.replica(0).track());
-    settle(&mut sim, 2);
+    settle(&mut sim);
     assert_eq!(stored(&sim, 1), 2);
     assert_eq!(sim.phone(1).disk().hashes(), sim.phone(0).disk().hashes(), "and every change is in there");
 
     // Later changes depend on it, on both devices, also after a restart.
     sim.kill(1);
     sim.start(1).unwrap();
-    settle(&mut sim, 2);
+    settle(&mut sim);
     done(&mut sim, 1, rename(drive, "Back over the pass"));
-    settle(&mut sim, 2);
+    settle(&mut sim);
     assert_eq!(title(&sim, 0, drive), "Back over the pass");
 }
 
@@ -87,15 +54,15 @@ fn s2_a_device_with_unsent_changes_keeps_them_unsent_when_a_snapshot_comes() {
     let mut sim = Network::new(2);
     sim.add_phone();
     let drive = drive(&mut sim, 0, 70);
-    settle(&mut sim, 1);
+    settle(&mut sim);
     sim.add_device(0);
-    settle(&mut sim, 2);
+    settle(&mut sim);
     // One phone is offline, and both continue with the same documents.
     sim.kill(1);
     for number in 0..8 {
         done(&mut sim, 0, rename(drive, &format!("Number {number}")));
     }
-    settle(&mut sim, 1);
+    settle_first(&mut sim, 1);
     sim.compact_relay(4);
     sim.set_network(false);
     sim.start(1).unwrap();
@@ -112,7 +79,7 @@ fn s2_a_device_with_unsent_changes_keeps_them_unsent_when_a_snapshot_comes() {
     let before = sim.replica(1).status().unsent_changes;
     assert_eq!(before, 2);
     sim.set_network(true);
-    settle(&mut sim, 2);
+    settle(&mut sim);
     for phone in 0..2 {
         let view = sim.replica(phone).drives().remove(0);
         assert_eq!((view.title.as_str(), view.notes.as_str(), view.car), ("Number 7", "Ice in the shade", Some(car)));
@@ -133,7 +100,7 @@ fn s3_a_push_that_was_never_answered_is_told_from_a_snapshot_that_covers_it() {
     sim.run_for(5_000);
     sim.compact_relay(4);
     sim.start(0).unwrap();
-    settle(&mut sim, 1);
+    settle(&mut sim);
     assert_eq!(sim.replica(0).drives()[0].sync, DriveSync::OnRelay { track_here: true });
     done(&mut sim, 0, Command::OpenDrive { drive });
     assert!(matches!(sim.replica(0).track(), Some(TrackView::Ready { .. })));
@@ -147,12 +114,12 @@ fn d2_what_only_a_snapshot_here_holds_is_offered_to_a_relay_that_lost_it() {
     for number in 0..6 {
         done(&mut sim, 0, rename(drive, &format!("Over the pass {number}")));
     }
-    settle(&mut sim, 1);
+    settle(&mut sim);
     sim.compact_relay(4);
     sim.add_device(0);
-    settle(&mut sim, 2);
+    settle(&mut sim);
     done(&mut sim, 1, Command::OpenDrive { drive });
-    settle(&mut sim, 2);
+    settle(&mut sim);
     let whole = sim.phone(1).disk().hashes();
     assert_eq!(stored(&sim, 1), 2, "it has two snapshots and no change by itself");
     // The phone that made it all is gone, and the relay is restored from an old backup.

@@ -1,20 +1,18 @@
-//! Helpers of the tests: a relay in this process, a minimal HTTP client, drives, timeouts.
+//! What the stories share: a relay in this process, drives, patience.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tourismo_core::fix::Fix;
 use tourismo_core::replica::io::{Command, CommandOutcome};
 use tourismo_core::time::Timestamp;
 use tourismo_server::{Config, Running, Server};
+use tourismo_test_kit::http::{Answer, get, get_with};
 use tourismo_tests::phone::{Clock, Phone, Setup};
 use tourismo_tests::synthetic::{self, Kind, Options};
 
@@ -45,44 +43,23 @@ impl Relay {
 
     /// The JSON at a path.
     pub(crate) async fn json(&self, path: &str) -> anyhow::Result<Value> {
-        let answer = self.get(path).await?;
-        anyhow::ensure!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
-        let (_, body) = answer.split_once("\r\n\r\n").context("an answer has a body")?;
-        Ok(serde_json::from_str(body)?)
+        found(path, get(self.running.addr(), path).await?)
     }
 
     /// The JSON at a path, read with this read token.
     pub(crate) async fn json_for(&self, token: &str, path: &str) -> anyhow::Result<Value> {
-        let answer = get_with(self.running.addr(), path, &format!("Authorization: Bearer {token}\r\n")).await?;
-        let (_, body) = answer.split_once("\r\n\r\n").context("an answer has a body")?;
-        anyhow::ensure!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
-        Ok(serde_json::from_str(body)?)
+        found(path, get_with(self.running.addr(), path, &format!("authorization: Bearer {token}\r\n")).await?)
     }
 
     /// The status of the relay's answer.
     pub(crate) async fn status(&self, path: &str) -> anyhow::Result<u16> {
-        let answer = self.get(path).await?;
-        Ok(answer.split(' ').nth(1).context("an answer has a status")?.parse()?)
-    }
-
-    async fn get(&self, path: &str) -> anyhow::Result<String> {
-        get(self.running.addr(), path).await
+        Ok(get(self.running.addr(), path).await?.status)
     }
 }
 
-/// The relay's answer to a GET.
-pub(crate) async fn get(relay: SocketAddr, path: &str) -> anyhow::Result<String> {
-    get_with(relay, path, "").await
-}
-
-/// The same with additional headers, each ended by a line break; invalid UTF-8 in the answer is replaced.
-pub(crate) async fn get_with(relay: SocketAddr, path: &str, headers: &str) -> anyhow::Result<String> {
-    let mut stream = TcpStream::connect(relay).await?;
-    // With HTTP/1.0 the body is not chunked.
-    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n").as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).replacen("HTTP/1.0", "HTTP/1.1", 1))
+fn found(path: &str, answer: Answer) -> anyhow::Result<Value> {
+    anyhow::ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.text());
+    Ok(answer.json())
 }
 
 pub(crate) fn url(relay: SocketAddr) -> String {

@@ -1,60 +1,14 @@
 //! Phones of one account and their relay: the order and the cost of messages, and the result of concurrent edits.
 
 use tourismo_core::docs::{CarFields, ProfileFields, SettingsFields, Units, Visibility};
-use tourismo_core::id::DocId;
 use tourismo_core::replica::OpenError;
 use tourismo_core::replica::io::{Command, CommandError, CommandOutcome};
 use tourismo_core::replica::views::{DriveSync, LinkStatus, TrackView};
 use tourismo_core::session::SILENCE_MS;
 use tourismo_core::session::client::ANSWER_MS;
-use tourismo_tests::sim::{CONVERGENCE_MS, Network};
-use tourismo_tests::synthetic::{self, Kind, Options};
+use tourismo_tests::sim::Network;
 
-fn done(sim: &mut Network, phone: usize, command: Command) -> Option<DocId> {
-    match sim.perform(phone, command) {
-        CommandOutcome::Done { doc } => doc,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// Waits until no phone has anything to do.
-fn settle(sim: &mut Network, phones: usize) {
-    let all = |sim: &Network| (0..phones).all(|phone| sim.is_settled(phone).is_ok());
-    // A closed connection is detected within two seconds, and what one device pushed reaches the others a moment later.
-    for _ in 0..2 {
-        let reasons = |sim: &Network| (0..phones).map(|phone| sim.is_settled(phone)).collect::<Vec<_>>();
-        assert!(sim.run_until(CONVERGENCE_MS, all), "{:?}", reasons(sim));
-        sim.run_for(2_000);
-    }
-}
-
-/// Records and finishes a drive.
-fn drive(sim: &mut Network, phone: usize, seconds: u32) -> DocId {
-    let options = Options { start: sim.now(phone).wall, minutes: seconds / 60 + 1, kind: Kind::Motorway };
-    sim.drive_along(phone, synthetic::drive(3, options));
-    let drive = done(sim, phone, Command::StartDrive { car: None }).expect("a drive was made");
-    sim.run_for(u64::from(seconds) * 1_000);
-    done(sim, phone, Command::FinishDrive);
-    sim.drive_along(phone, Vec::new());
-    drive
-}
-
-fn title(sim: &Network, phone: usize, drive: DocId) -> String {
-    sim.replica(phone).drives().into_iter().find(|view| view.id == drive).expect("the drive is listed").title
-}
-
-fn rename(drive: DocId, title: &str) -> Command {
-    Command::EditDrive { drive, title: Some(title.to_owned()), notes: None, car: None }
-}
-
-fn two_phones() -> Network {
-    let mut sim = Network::new(11);
-    sim.add_phone();
-    settle(&mut sim, 1);
-    sim.add_device(0);
-    settle(&mut sim, 2);
-    sim
-}
+use crate::stories::{done, drive, rename, settle, title, two_phones};
 
 #[test]
 fn what_was_recorded_without_a_network_is_sent_when_there_is_one() {
@@ -66,16 +20,16 @@ fn what_was_recorded_without_a_network_is_sent_when_there_is_one() {
     assert!(matches!(view.sync, DriveSync::OnPhone { changes: 5.., .. }), "{:?}", view.sync);
     assert_eq!(sim.replica(0).status().link, LinkStatus::Offline);
     sim.set_network(true);
-    settle(&mut sim, 1);
+    settle(&mut sim);
     assert_eq!(sim.replica(0).drives()[0].sync, DriveSync::OnRelay { track_here: true });
     assert!(sim.relay().documents(&sim.account(0)).contains_key(&drive));
 }
 
 #[test]
 fn l1_a_second_device_hears_of_drives_at_once_and_fetches_a_track_when_it_is_opened() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(11);
     let drive = drive(&mut sim, 0, 130);
-    settle(&mut sim, 2);
+    settle(&mut sim);
     let view = sim.replica(1).drives().remove(0);
     assert_eq!((view.id, view.sync), (drive, DriveSync::OnRelay { track_here: false }));
     assert_eq!(view.stats, sim.replica(0).drives()[0].stats);
@@ -83,12 +37,12 @@ fn l1_a_second_device_hears_of_drives_at_once_and_fetches_a_track_when_it_is_ope
     let outcome = sim.perform(1, Command::OpenDrive { drive });
     assert_eq!(outcome, CommandOutcome::Refused { code: CommandError::TrackNotHere });
     sim.set_network(true);
-    settle(&mut sim, 2);
+    settle(&mut sim);
     done(&mut sim, 1, Command::OpenDrive { drive });
     done(&mut sim, 0, Command::OpenDrive { drive });
     assert!(matches!(sim.replica(1).track(), Some(TrackView::Ready { .. })));
     assert_eq!(sim.replica(1).track(), sim.replica(0).track());
-    settle(&mut sim, 2);
+    settle(&mut sim);
     assert_eq!(sim.replica(1).drives()[0].sync, DriveSync::OnRelay { track_here: true });
     assert!(view.road.is_none() && sim.replica(1).drives()[0].road.is_some(), "once the track has been here");
     assert_eq!(sim.replica(1).drives(), sim.replica(0).drives());
@@ -98,29 +52,29 @@ fn l1_a_second_device_hears_of_drives_at_once_and_fetches_a_track_when_it_is_ope
 
 #[test]
 fn a_title_that_two_devices_edit_without_a_network_keeps_both_edits() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(11);
     let drive = drive(&mut sim, 0, 20);
     done(&mut sim, 0, rename(drive, "Over the pass"));
-    settle(&mut sim, 2);
+    settle(&mut sim);
     sim.set_network(false);
     done(&mut sim, 0, rename(drive, "Slowly over the pass"));
     done(&mut sim, 1, rename(drive, "Over the pass and back"));
     sim.set_network(true);
-    settle(&mut sim, 2);
+    settle(&mut sim);
     assert_eq!(title(&sim, 0, drive), "Slowly over the pass and back");
     assert_eq!(title(&sim, 1, drive), "Slowly over the pass and back");
 }
 
 #[test]
 fn cars_profile_and_settings_reach_the_other_device() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(11);
     let fields = CarFields { make: "Mazda".to_owned(), model: "MX-5".to_owned(), ..CarFields::default() };
     let car = done(&mut sim, 0, Command::PutCar { car: None, fields: fields.clone() });
     let profile = ProfileFields { handle: "dan".to_owned(), ..ProfileFields::default() };
     done(&mut sim, 1, Command::PutProfile { fields: profile.clone() });
     let settings = SettingsFields { units: Units::Imperial, default_visibility: Visibility::Link };
     done(&mut sim, 0, Command::PutSettings { fields: settings });
-    settle(&mut sim, 2);
+    settle(&mut sim);
     for phone in [0, 1] {
         let cars = sim.replica(phone).cars();
         assert_eq!((Some(cars[0].id), &cars[0].fields), (car, &fields));
@@ -138,7 +92,7 @@ fn two_drives_that_begin_alike_are_both_sent() {
         drive(&mut sim, 0, 2);
     }
     sim.set_network(true);
-    settle(&mut sim, 1);
+    settle(&mut sim);
     assert_eq!(sim.relay().documents(&sim.account(0)).len(), 6);
 }
 
@@ -146,10 +100,10 @@ fn two_drives_that_begin_alike_are_both_sent() {
 fn m5_a_long_silence_before_a_push_is_no_reason_to_give_up() {
     let mut sim = Network::new(3);
     sim.add_phone();
-    settle(&mut sim, 1);
+    settle(&mut sim);
     sim.run_for(20 * ANSWER_MS);
     done(&mut sim, 0, Command::PutProfile { fields: ProfileFields { bio: "x".to_owned(), ..Default::default() } });
-    settle(&mut sim, 1);
+    settle(&mut sim);
     let pushes = sim.traffic(0).from_phone.iter().filter(|(tag, _)| *tag == 6).count();
     assert_eq!((pushes, sim.traffic(0).from_phone[0].0), (1, 0), "all on one connection: {:?}", sim.traffic(0));
 }
@@ -157,21 +111,21 @@ fn m5_a_long_silence_before_a_push_is_no_reason_to_give_up() {
 #[test]
 fn m5_a_phone_that_waits_for_nothing_notices_that_its_connection_is_dead_whichever_way() {
     for (at_phones, at_relay) in [(true, true), (true, false), (false, true)] {
-        let mut sim = two_phones();
+        let mut sim = two_phones(11);
         let drive = drive(&mut sim, 0, 5);
-        settle(&mut sim, 2);
+        settle(&mut sim);
         sim.silence_all(at_phones, at_relay);
         // The second phone has nothing to send, and receives this edit only after it has detected the dead connection.
         done(&mut sim, 0, rename(drive, "After"));
         let heard = |sim: &Network| title(sim, 1, drive) == "After";
         assert!(sim.run_until(2 * SILENCE_MS, heard), "{at_phones} {at_relay}: {:?}", sim.is_settled(1));
-        settle(&mut sim, 2);
+        settle(&mut sim);
     }
 }
 
 #[test]
 fn m5_a_quiet_connection_is_kept() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(11);
     sim.run_for(20 * SILENCE_MS);
     for phone in [0, 1] {
         let traffic = sim.traffic(phone);
@@ -181,7 +135,7 @@ fn m5_a_quiet_connection_is_kept() {
 
 #[test]
 fn c3_a_reconnect_without_news_costs_one_question_and_one_answer_however_much_there_is() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(11);
     let mut made = 0;
     for count in [10, 1_000, 5_000] {
         for number in made..count {
@@ -189,14 +143,14 @@ fn c3_a_reconnect_without_news_costs_one_question_and_one_answer_however_much_th
             sim.command(0, Command::PutCar { car: None, fields: CarFields { nickname, ..CarFields::default() } });
         }
         made = count;
-        settle(&mut sim, 2);
+        settle(&mut sim);
         for phone in [0, 1] {
             sim.kill(phone);
             sim.start(phone).unwrap();
             assert_eq!(sim.replica(phone).cars().len(), count, "lists are there at once");
         }
         let loads = [sim.phone(0).loads(), sim.phone(1).loads()];
-        settle(&mut sim, 2);
+        settle(&mut sim);
         for phone in [0, 1] {
             let traffic = sim.traffic(phone);
             assert_eq!((traffic.from_phone.len(), traffic.from_relay.len()), (3, 3), "{traffic:?}");
@@ -211,7 +165,7 @@ fn c3_a_reconnect_without_news_costs_one_question_and_one_answer_however_much_th
 fn p1_nothing_is_pushed_before_it_is_on_the_phones_disk() {
     let mut sim = Network::new(9);
     sim.add_phone();
-    settle(&mut sim, 1);
+    settle(&mut sim);
     let before = sim.traffic(0).from_phone.len();
     sim.faults.store_ms = (3_000, 3_000);
     let fields = CarFields { nickname: "Rosi".to_owned(), ..CarFields::default() };
@@ -238,31 +192,31 @@ fn h3_a_signature_that_comes_after_its_connection_ended_proves_nothing_on_the_ne
         assert!(!matches!(link, LinkStatus::Rejected { .. }), "{link:?}");
     }
     sim.run_for(10_000);
-    settle(&mut sim, 1);
+    settle(&mut sim);
 }
 
 #[test]
 fn p6_what_a_cut_connection_took_along_is_pushed_again_and_stored_once() {
     let mut sim = Network::new(4);
     sim.add_phone();
-    settle(&mut sim, 1);
+    settle(&mut sim);
     for count in 0..30 {
         let nickname = format!("Car {count}");
         done(&mut sim, 0, Command::PutCar { car: None, fields: CarFields { nickname, ..CarFields::default() } });
         sim.run_for(17 * count);
         sim.cut_all();
     }
-    settle(&mut sim, 1);
+    settle(&mut sim);
     assert_eq!(sim.relay().entries(&sim.account(0)).len(), 30);
 }
 
 #[test]
 fn what_a_cut_connection_did_not_bring_is_fetched_on_the_next() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(11);
     let drive = drive(&mut sim, 0, 5);
-    settle(&mut sim, 2);
+    settle(&mut sim);
     done(&mut sim, 0, rename(drive, "A"));
-    settle(&mut sim, 2);
+    settle(&mut sim);
     // The relay loses its log. The first phone brings everything back, and the second is cut off while it compares and
     // fetches.
     for cut_ms in (100..2_000).step_by(130) {
@@ -270,7 +224,7 @@ fn what_a_cut_connection_did_not_bring_is_fetched_on_the_next() {
         sim.run_for(1_500 + cut_ms);
         sim.cut_all();
         done(&mut sim, 0, rename(drive, &format!("A {cut_ms}")));
-        settle(&mut sim, 2);
+        settle(&mut sim);
         assert_eq!(title(&sim, 1, drive), format!("A {cut_ms}"));
         assert_eq!(sim.replica(1).status().refused, 0);
     }
@@ -279,14 +233,14 @@ fn what_a_cut_connection_did_not_bring_is_fetched_on_the_next() {
 #[test]
 fn a_relay_that_was_restored_gets_back_what_it_lost() {
     for keeps_percent in [0, 50, 90] {
-        let mut sim = two_phones();
+        let mut sim = two_phones(11);
         drive(&mut sim, 0, 90);
         let other = drive(&mut sim, 1, 70);
-        settle(&mut sim, 2);
+        settle(&mut sim);
         let before = sim.relay().digest(&sim.account(0));
         sim.restore_relay(keeps_percent);
         assert_ne!(sim.relay().digest(&sim.account(0)), before);
-        settle(&mut sim, 2);
+        settle(&mut sim);
         assert_eq!(sim.relay().digest(&sim.account(0)), before);
         assert_eq!(sim.replica(0).drives().len(), 2);
         done(&mut sim, 0, Command::OpenDrive { drive: other });
@@ -334,7 +288,7 @@ fn an_old_drive_and_its_copy_can_be_edited_while_many_newer_ones_are_in_memory()
         done(&mut sim, 0, rename(drive, "new"));
     }
     done(&mut sim, 0, rename(old, "old"));
-    settle(&mut sim, 1);
+    settle(&mut sim);
 }
 
 /// A grant by `of` for another phone.
@@ -372,7 +326,7 @@ fn h5_a_phone_that_holds_nothing_can_leave_its_account_for_another_whether_the_a
         let mut sim = Network::new(9);
         let (one, other) = (sim.add_phone(), sim.add_phone());
         put_a_car(&mut sim, other);
-        settle(&mut sim, 2);
+        settle(&mut sim);
         let grant = grant(&mut sim, other, one);
         if runs {
             done(&mut sim, one, Command::JoinAccount { grant: grant.clone() });
@@ -381,26 +335,26 @@ fn h5_a_phone_that_holds_nothing_can_leave_its_account_for_another_whether_the_a
             sim.kill(one);
             sim.start_with_grant(one, grant.into_vec()).unwrap();
         }
-        settle(&mut sim, 2);
+        settle(&mut sim);
         assert_eq!(sim.account(one), sim.account(other));
         assert_eq!(sim.replica(one).cars(), sim.replica(other).cars());
         // The membership remains without another presentation of the grant.
         sim.kill(one);
         sim.start(one).unwrap();
-        settle(&mut sim, 2);
+        settle(&mut sim);
         assert_eq!(sim.replica(one).cars().len(), 1);
     }
 }
 
 #[test]
 fn two_devices_that_name_themselves_without_a_network_are_both_listed() {
-    let mut sim = two_phones();
+    let mut sim = two_phones(11);
     sim.set_network(false);
     let name = |name: &str| Command::NameDevice { name: name.to_owned() };
     done(&mut sim, 0, name("Phone"));
     done(&mut sim, 1, name("Laptop"));
     sim.set_network(true);
-    settle(&mut sim, 2);
+    settle(&mut sim);
     for phone in [0, 1] {
         let account = sim.replica(phone).account();
         let mut names: Vec<_> = account.devices.iter().map(|device| device.name.as_str()).collect();
@@ -410,7 +364,7 @@ fn two_devices_that_name_themselves_without_a_network_are_both_listed() {
         assert_eq!(own.name, ["Phone", "Laptop"][phone]);
     }
     done(&mut sim, 1, name(""));
-    settle(&mut sim, 2);
+    settle(&mut sim);
     assert_eq!(sim.replica(0).account().devices.len(), 1);
 }
 
@@ -423,5 +377,5 @@ fn h5_a_grant_for_another_device_lets_nobody_in() {
     assert_eq!(sim.perform(one, join(grant)), CommandOutcome::Refused { code: CommandError::ForeignGrant });
     let bytes = serde_bytes::ByteBuf::from([1, 2, 3]);
     assert_eq!(sim.perform(one, join(bytes)), CommandOutcome::Refused { code: CommandError::BadGrant });
-    settle(&mut sim, 3);
+    settle(&mut sim);
 }

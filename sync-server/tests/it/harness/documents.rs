@@ -1,68 +1,68 @@
 //! Documents as phones make them, change by change.
 
+use std::ops::{Deref, DerefMut};
+
 use automerge::Automerge;
-use tourismo_core::change::advance_heads;
 use tourismo_core::docs::published::{self, PublishedFields};
 use tourismo_core::docs::{Visibility, automerge_doc};
 use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
+use tourismo_core::kind::IdRule;
 use tourismo_core::time::{Timestamp, UtcOffset};
 use tourismo_core::track::Stretch;
 use tourismo_core::track::block::BlockEncoder;
-use tourismo_core::wire::{Chunk, DocKind, Offer};
+use tourismo_core::wire::{DocKind, Offer};
+use tourismo_test_kit::client::Document as Writing;
 
-pub(crate) struct Document {
-    pub(crate) id: DocId,
-    pub(crate) kind: DocKind,
-    pub(crate) heads: Vec<ChangeHash>,
-    pub(crate) doc: Automerge,
-    changes: usize,
+pub(crate) struct Document(Writing);
+
+impl Deref for Document {
+    type Target = Writing;
+
+    fn deref(&self) -> &Writing {
+        &self.0
+    }
+}
+
+impl DerefMut for Document {
+    fn deref_mut(&mut self) -> &mut Writing {
+        &mut self.0
+    }
 }
 
 impl Document {
     /// An empty document that `device` will write to. `number` makes ids and actors distinct.
     pub(crate) fn new(device: DeviceKey, number: u8, kind: DocKind) -> Document {
-        let mut actor = [number; 16];
-        actor[..8].copy_from_slice(&device.actor_prefix());
-        let id = match kind {
+        let id = match kind.policy().id {
             // Bound to an account that this device founded.
-            DocKind::Published | DocKind::Meet => DocId::bound(&AccountId::founded_by(&device), [number; 6]),
-            DocKind::Settings | DocKind::Profile | DocKind::Car | DocKind::Drive | DocKind::Track | DocKind::Social => {
-                DocId::new(Timestamp(1_790_000_000_000), [number; 10])
-            }
+            IdRule::Bound => DocId::bound(&AccountId::founded_by(&device), [number; 6]),
+            IdRule::Free | IdRule::OnlyOne(_) => DocId::new(Timestamp(1_790_000_000_000), [number; 10]),
         };
-        Document { id, kind, heads: Vec::new(), doc: automerge_doc::new(&actor), changes: 0 }
+        Document::named(device, number, kind, id)
     }
 
     /// An empty document with the given id.
     pub(crate) fn named(device: DeviceKey, number: u8, kind: DocKind, id: DocId) -> Document {
-        Document { id, ..Document::new(device, number, kind) }
+        Document(Writing::written_by(device, [number; 8], id, kind))
     }
 
     /// The next change, with arbitrary content.
     pub(crate) fn change(&mut self) -> (Offer, ChangeHash) {
-        self.changes += 1;
-        let key = format!("change {}", self.changes);
-        self.offer(|doc| automerge_doc::edit(doc, |edit| edit.boolean(&key, true)))
+        self.large_change(0)
     }
 
     /// A change of about this many bytes.
     pub(crate) fn large_change(&mut self, bytes: usize) -> (Offer, ChangeHash) {
-        self.changes += 1;
-        // Incompressible bytes, different for each change.
-        let from = self.changes as u64 * 1_000_003;
-        let byte = |i: u64| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8;
-        let noise: Vec<u8> = (from..from + bytes as u64).map(byte).collect();
-        self.offer(|doc| automerge_doc::edit(doc, |edit| edit.bytes_or_nothing("noise", Some(&noise))))
+        let (hash, offer) = self.0.change(bytes);
+        (offer, hash)
     }
 
     pub(crate) fn offer(
         &mut self,
         edit: impl FnOnce(&mut Automerge) -> Result<Option<automerge_doc::NewChange>, automerge_doc::EditError>,
     ) -> (Offer, ChangeHash) {
-        let change = edit(&mut self.doc).unwrap().expect("the edit changes something");
-        advance_heads(&mut self.heads, &change.deps, change.hash);
-        (Offer { doc: self.id, kind: self.kind, chunk: Chunk(change.chunk) }, change.hash)
+        let (hash, offer) = self.edit(edit);
+        (offer, hash)
     }
 
     /// The one change of a published drive.

@@ -252,8 +252,8 @@ impl Person {
             model: "MX-5".to_owned(),
             year: Some(1990),
             nickname: nickname.to_owned(),
-            colour: "red".to_owned(),
             is_public,
+            ..CarFields::default()
         };
         self.edit_now(relay, id, DocKind::Car, |doc| car::put(doc, &fields)).await;
         id

@@ -131,7 +131,7 @@ fn documents() -> Vec<(DocKind, Vec<Vec<u8>>)> {
                 year,
                 nickname: "Rosi".into(),
                 colour: "red".into(),
-                is_public: true,
+                ..CarFields { is_public: true, ..CarFields::default() }
             };
             car::put(doc, &fields).expect("a car is a change");
         }

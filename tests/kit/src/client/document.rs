@@ -1,6 +1,7 @@
 //! A document as a phone makes it, change by change.
 
 use automerge::Automerge;
+use tourismo_core::change::advance_heads;
 use tourismo_core::docs::automerge_doc::{self, EditError, NewChange};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::wire::{Chunk, DocKind, Offer};
@@ -8,19 +9,31 @@ use tourismo_core::wire::{Chunk, DocKind, Offer};
 /// A document with one actor.
 #[derive(Debug)]
 pub struct Document {
-    id: DocId,
-    kind: DocKind,
-    doc: Automerge,
+    /// Its id.
+    pub id: DocId,
+    /// Its kind.
+    pub kind: DocKind,
+    /// Its heads.
+    pub heads: Vec<ChangeHash>,
+    /// Its content.
+    pub doc: Automerge,
     changes: u64,
 }
 
 impl Document {
     /// Creates an empty document for a device. `name` determines its id and its actor.
     pub fn new(device: DeviceKey, name: [u8; 16], kind: DocKind) -> Document {
-        let mut actor = name;
+        let mut start = [0; 8];
+        start.copy_from_slice(&name[..8]);
+        Document::written_by(device, start, DocId::from_bytes(name), kind)
+    }
+
+    /// An empty document that a start of the app on a device will write to.
+    pub fn written_by(device: DeviceKey, start: [u8; 8], id: DocId, kind: DocKind) -> Document {
+        let mut actor = [0; 16];
         actor[..8].copy_from_slice(&device.actor_prefix());
-        actor[8..].copy_from_slice(&name[..8]);
-        Document { id: DocId::from_bytes(name), kind, doc: automerge_doc::new(&actor), changes: 0 }
+        actor[8..].copy_from_slice(&start);
+        Document { id, kind, heads: Vec::new(), doc: automerge_doc::new(&actor), changes: 0 }
     }
 
     /// Creates an empty document with an id that is bound to the account.
@@ -30,7 +43,7 @@ impl Document {
         Document { id: DocId::bound(account, part), ..Document::new(device, name, kind) }
     }
 
-    /// Returns its id.
+    /// Its id.
     pub fn id(&self) -> DocId {
         self.id
     }
@@ -56,6 +69,7 @@ impl Document {
         edit: impl FnOnce(&mut Automerge) -> Result<Option<NewChange>, EditError>,
     ) -> (ChangeHash, Offer) {
         let change = edit(&mut self.doc).expect("the edit can be made").expect("it changes something");
+        advance_heads(&mut self.heads, &change.deps, change.hash);
         (change.hash, Offer { doc: self.id, kind: self.kind, chunk: Chunk(change.chunk) })
     }
 }

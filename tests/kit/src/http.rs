@@ -1,0 +1,90 @@
+//! An HTTP client for tests: one request, one answer, on a connection of its own. It follows no redirects, stores nothing and
+//! decompresses nothing.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::task::spawn_blocking;
+use ureq::Agent;
+use ureq::http::{HeaderValue, Request, header};
+
+/// What a relay answers.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    /// The body; nothing of an event stream, which has no end.
+    pub body: Vec<u8>,
+}
+
+/// Gets what is at a path.
+///
+/// # Errors
+/// If no answer comes.
+pub async fn get(relay: SocketAddr, path: &str) -> Result<Answer, ureq::Error> {
+    get_with(relay, path, "").await
+}
+
+/// Gets what is at a path, with more headers, each of which ends with a line break.
+///
+/// # Errors
+/// If no answer comes.
+pub async fn get_with(relay: SocketAddr, path: &str, headers: &str) -> Result<Answer, ureq::Error> {
+    ask(relay, "GET", path, headers).await
+}
+
+/// Sends a request of any method.
+///
+/// # Errors
+/// If it is no request, or no answer comes.
+pub async fn ask(relay: SocketAddr, method: &str, path: &str, headers: &str) -> Result<Answer, ureq::Error> {
+    let mut request = Request::builder().method(method).uri(format!("http://{relay}{path}"));
+    for (name, value) in headers.lines().filter_map(|line| line.split_once(": ")) {
+        request = request.header(name, HeaderValue::from_bytes(value.as_bytes()).map_err(ureq::http::Error::from)?);
+    }
+    let request = request.body(())?;
+    // The relay may run on the thread that asks.
+    spawn_blocking(move || send(request)).await.expect("the request does not panic")
+}
+
+fn send(request: Request<()>) -> Result<Answer, ureq::Error> {
+    let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).proxy(None).build();
+    let mut response = Agent::from(config).run(request)?;
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    let is_stream = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == "text/event-stream");
+    let body = match is_stream {
+        true => Vec::new(),
+        false => response.body_mut().with_config().limit(u64::MAX).read_to_vec()?,
+    };
+    Ok(Answer { status: response.status().as_u16(), headers, body })
+}
+
+impl Answer {
+    /// The value of a header; empty if it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// If it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("the body is JSON")
+    }
+
+    /// The body as text, in which what is no text is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The answer without its `Date` header, for comparisons.
+    #[must_use]
+    pub fn without_date(mut self) -> Answer {
+        self.headers.retain(|(name, _)| name != "date");
+        self
+    }
+}
