@@ -1,4 +1,4 @@
-//! HTTP without any endpoint: connections and their limits, who asks, parameters, pages, errors, event streams.
+//! HTTP without any endpoint: connections and their limits, authentication, parameters, pages, errors, event streams.
 
 pub(crate) mod compression;
 pub(crate) mod cursor;

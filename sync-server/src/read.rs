@@ -1,4 +1,4 @@
-//! The endpoints that read, one file each, and the shapes that several answers share.
+//! The endpoints that read, one file each, and the types that several answers share.
 
 pub(crate) mod access_check;
 pub(crate) mod drive_item;

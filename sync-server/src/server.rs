@@ -1,4 +1,4 @@
-//! The server as a whole: its state, its routes, and the endpoints about the process itself.
+//! The server as a whole: its state, its routes, and the endpoints about the process.
 
 pub(crate) mod health;
 pub(crate) mod metrics;

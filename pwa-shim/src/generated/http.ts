@@ -12,9 +12,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A published drive as a GeoJSON Feature (RFC 7946). Private, withdrawn and unknown ones are not found, all the same.
-         * @description The geometry is a `MultiLineString` without the gaps, cut at the date line (RFC 7946); `properties.parts` has for each of its lines the columns
-         *     `elapsedMs` (since the first fix), `speedMps` and `altitudeM` (`null` where unknown), one value for each position.
+         * A published drive as a GeoJSON Feature (RFC 7946). Private, withdrawn and unknown drives give the same answer: not
+         *     found.
+         * @description The geometry is a `MultiLineString` without the gaps, cut at the date line (RFC 7946). `properties.parts` has for
+         *     each of its lines the columns `elapsedMs` (since the first fix), `speedMps` and `altitudeM` (`null` where unknown),
+         *     one value for each position.
          */
         get: operations["drive"];
         put?: never;
@@ -33,8 +35,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What people say about a drive, the latest first: by their own clocks. What is dated more than a day ahead is not told before
-         *     its time, so that nobody's word stays on top.
+         * The comments on a drive, the latest first by their authors' clocks. A comment that is dated more than a day ahead is
+         *     hidden until its time, so that none stays at the top.
          */
         get: operations["comments"];
         put?: never;
@@ -69,7 +71,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What people feel about a drive: counted, and who. */
+        /** The reactions to a drive: their numbers, and the accounts. */
         get: operations["reactions"];
         put?: never;
         post?: never;
@@ -88,8 +90,8 @@ export interface paths {
         };
         /**
          * Public drives, newest first.
-         * @description They are listed by the hour in which they began. Within an hour the relay orders them; the fourth drive of an account and
-         *     those after it stand behind all others.
+         * @description They are ordered by the hour in which they began. Within an hour the relay decides the order; the fourth and later
+         *     drives of an account come after all others.
          */
         get: operations["public"];
         put?: never;
@@ -107,7 +109,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Public drives as Atom with GeoRSS: by the hour in which they became visible, the latest first. */
+        /** Public drives as Atom with GeoRSS, by the hour in which they became visible, the latest first. */
         get: operations["public_atom"];
         put?: never;
         post?: never;
@@ -124,7 +126,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Public drives as JSON Feed 1.1: by the hour in which they became visible, the latest first. */
+        /** Public drives as JSON Feed 1.1, by the hour in which they became visible, the latest first. */
         get: operations["public_json_feed"];
         put?: never;
         post?: never;
@@ -141,7 +143,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My garage, newest first. */
+        /** My cars, newest first. */
         get: operations["own_cars"];
         put?: never;
         post?: never;
@@ -158,7 +160,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What my car was driven for, newest first. */
+        /** The drives of my car, newest first. */
         get: operations["car_drives"];
         put?: never;
         post?: never;
@@ -209,7 +211,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What those whom I follow show, newest first: drives by their start, meets by when they became known. */
+        /** Drives and meets of the accounts that I follow, newest first: drives by their start, meets by their publishing. */
         get: operations["home_feed"];
         put?: never;
         post?: never;
@@ -227,9 +229,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What comes new into my home feed, as it happens: `open` at first; `item` with what `items` of `/v1/me/feed` has, new or
-         *     changed; `stale` when the feed is to be read again because something went or was missed; `expired` as the last one when
-         *     another read token is needed. `Last-Event-ID` goes on where another stream ended. `[R9]`
+         * Changes of my home feed as they happen: `open` first; `item` with an item of `/v1/me/feed`, new or changed; `stale`
+         *     if the feed must be read again because something was removed or missed; `expired` last, when another read token is
+         *     needed. `Last-Event-ID` continues where another stream ended. `[R9]`
          */
         get: operations["home_feed_live"];
         put?: never;
@@ -247,7 +249,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whom I and a person both follow, the latest whom they do first. */
+        /** The accounts that I and another account both follow, those that it followed last first. */
         get: operations["in_common"];
         put?: never;
         post?: never;
@@ -264,7 +266,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** My meets, the latest start first: those I made or may change, and those to which I said that I come, or may. */
+        /** My meets, the latest start first: those that I made or may change, and those that I attend or may attend. */
         get: operations["own_meets"];
         put?: never;
         post?: never;
@@ -298,7 +300,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who says to follow me and waits to be accepted, the latest first. */
+        /** My followers who wait for acceptance, the latest first. */
         get: operations["requests"];
         put?: never;
         post?: never;
@@ -315,7 +317,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What I drove, by month (unless told) or by car: all drives, published or not. */
+        /** The sums of all my drives, published or not, by month (default) or by car. */
         get: operations["own_stats"];
         put?: never;
         post?: never;
@@ -333,8 +335,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Public meets, the earliest first: those that have not ended, unless told.
-         * @description A meet that does not say when it ends is taken to last twelve hours.
+         * Public meets, the earliest first; by default those that have not ended.
+         * @description A meet without an end is assumed to last twelve hours.
          */
         get: operations["search_meets"];
         put?: never;
@@ -354,7 +356,7 @@ export interface paths {
         };
         /**
          * Public meets as Atom with GeoRSS.
-         * @description A page of what `/v1/meets` has, the earliest first, then of what ended within 30 days, the latest first.
+         * @description A page of the meets of `/v1/meets`, the earliest first, then those that ended within 30 days, the latest first.
          */
         get: operations["meets_atom"];
         put?: never;
@@ -373,8 +375,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Public meets as iCalendar, to be subscribed to.
-         * @description The calendar holds the next hundred of what `/v1/meets` has, and the latest hundred of those that ended within 30 days.
+         * Public meets as iCalendar, for subscription.
+         * @description The calendar has the next hundred meets of `/v1/meets`, and the latest hundred of those that ended within 30 days.
          */
         get: operations["meets_calendar"];
         put?: never;
@@ -394,7 +396,7 @@ export interface paths {
         };
         /**
          * Public meets as JSON Feed 1.1.
-         * @description A page of what `/v1/meets` has, the earliest first, then of what ended within 30 days, the latest first.
+         * @description A page of the meets of `/v1/meets`, the earliest first, then those that ended within 30 days, the latest first.
          */
         get: operations["meets_json_feed"];
         put?: never;
@@ -430,8 +432,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Who comes, or may: those first whom the viewer follows, then by answer.
-         * @description Those who ask about followers are shown to the organisers and to whom they accepted; they are counted all the same.
+         * The attendees of a meet, also those who may attend: first those whom the viewer follows, then by answer.
+         * @description Accounts that approve their followers are shown to the organisers and to those whom they accepted; they are counted
+         *     for everybody.
          */
         get: operations["attendees"];
         put?: never;
@@ -450,8 +453,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A meet as it changes: `meet` with what `/v1/meets/{id}` has, at first and after each change of it or of its answers;
-         *     `expired` as the last one when another read token is needed. The stream ends when the viewer may not see the meet any
+         * Changes of a meet: `meet` with the answer of `/v1/meets/{id}`, first and after each change of the meet or of its
+         *     answers; `expired` last, when another read token is needed. The stream ends when the viewer may not see the meet any
          *     more. `[R9]`
          */
         get: operations["meet_live"];
@@ -487,7 +490,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** People whose handles begin so, in whatever case, by handle. */
+        /** Accounts whose handles have a prefix, in upper or lower case, by handle. */
         get: operations["search_people"];
         put?: never;
         post?: never;
@@ -504,7 +507,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A person, by handle (in whatever spelling) or id. */
+        /** The public profile of an account, by handle (in any spelling) or id. */
         get: operations["person"];
         put?: never;
         post?: never;
@@ -521,7 +524,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The cars that a person shows everyone, newest first. */
+        /** The public cars of an account, newest first. */
         get: operations["person_cars"];
         put?: never;
         post?: never;
@@ -538,7 +541,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The public drives of a car that its owner shows everyone, as Atom with GeoRSS. */
+        /** The public drives of a public car as Atom with GeoRSS. */
         get: operations["car_atom"];
         put?: never;
         post?: never;
@@ -555,7 +558,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The public drives of a car that its owner shows everyone, as JSON Feed 1.1. */
+        /** The public drives of a public car as JSON Feed 1.1. */
         get: operations["car_json_feed"];
         put?: never;
         post?: never;
@@ -572,7 +575,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a person has published, newest first: for everyone, and for followers if the viewer counts among them. */
+        /**
+         * The published drives of an account, newest first: public ones, and those for followers if the viewer is an accepted
+         *     follower.
+         */
         get: operations["person_drives"];
         put?: never;
         post?: never;
@@ -589,7 +595,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A person's public drives as Atom with GeoRSS. */
+        /** The public drives of an account as Atom with GeoRSS. */
         get: operations["person_atom"];
         put?: never;
         post?: never;
@@ -606,7 +612,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A person's public drives as JSON Feed 1.1. */
+        /** The public drives of an account as JSON Feed 1.1. */
         get: operations["person_json_feed"];
         put?: never;
         post?: never;
@@ -624,9 +630,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whose follow counts, the latest first.
-         * @description The lists of a person who asks about followers are for themselves and for accepted followers. In other lists, such a person
-         *     is shown to those alone, and to whose list it is.
+         * The followers of an account who count, the latest first.
+         * @description The lists of an account that approves its followers are visible to itself and to its accepted followers. In other
+         *     lists, such an account is shown to those and to the owner of the list only.
          */
         get: operations["followers"];
         put?: never;
@@ -645,9 +651,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Whom a person follows, the latest first.
-         * @description The lists of a person who asks about followers are for themselves and for accepted followers. In other lists, such a person
-         *     is shown to those alone, and to whose list it is.
+         * The accounts that an account follows, the latest first.
+         * @description The lists of an account that approves its followers are visible to itself and to its accepted followers. In other
+         *     lists, such an account is shown to those and to the owner of the list only.
          */
         get: operations["following"];
         put?: never;
@@ -665,7 +671,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A person's meets, the latest start first: for everyone, and for followers if the viewer counts among them. */
+        /**
+         * The meets of an account, the latest start first: public ones, and those for followers if the viewer is an accepted
+         *     follower.
+         */
         get: operations["person_meets"];
         put?: never;
         post?: never;
@@ -682,7 +691,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A person's public meets as iCalendar, to be subscribed to. */
+        /** The public meets of an account as iCalendar, for subscription. */
         get: operations["person_calendar"];
         put?: never;
         post?: never;
@@ -699,7 +708,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a person published that they drove, and how many follow. */
+        /** The sums of an account's public drives, and the number of its followers. */
         get: operations["person_stats"];
         put?: never;
         post?: never;
@@ -717,8 +726,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Roads in one direction each, the best first, as a GeoJSON FeatureCollection. The middle of a road decides where it is.
-         * @description Shown are roads that enough distinct drivers drove in a year, in drives that everybody may see. `next` is a foreign member of
+         * Roads, each in one direction, the best first, as a GeoJSON FeatureCollection. The middle of a road decides whether
+         *     it is within the bounds.
+         * @description A road is listed if enough distinct drivers drove it within a year in public drives. `next` is a foreign member of
          *     the collection.
          */
         get: operations["search_roads"];
@@ -738,8 +748,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * The best roads of a tile, 400 at most (200 on tiles of zoom 7 or less), as a Mapbox Vector Tile 2.1 with one layer `roads` of lines, each with `id`, `score` (0 to 100) and
-         *     `lengthM`.
+         * The best roads of a tile, at most 400 (200 on tiles of zoom 7 or less), as a Mapbox Vector Tile 2.1 with one layer
+         *     `roads` of lines, each with `id`, `score` (0 to 100) and `lengthM`.
          */
         get: operations["tile"];
         put?: never;
@@ -758,8 +768,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A road in one direction as a GeoJSON Feature; `properties.drives` has the newest public drives over most of it, 20 at
-         *     most, as the public feed shows them.
+         * A road in one direction as a GeoJSON Feature. `properties.drives` has the newest public drives over most of it, at
+         *     most 20, as in the public feed.
          */
         get: operations["road"];
         put?: never;
@@ -791,7 +801,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description How many answered what, each at most 10,000. */
+        /** @description The numbers of answers, each at most 10,000. */
         AnswerCounts: {
             /** Format: int64 */
             going: number;
@@ -801,11 +811,11 @@ export interface components {
             no: number;
         };
         /**
-         * @description What somebody answered to a meet.
+         * @description An answer to a meet.
          * @enum {string}
          */
         AnswerName: "going" | "maybe" | "no";
-        /** @description Someone who comes, or may. */
+        /** @description An account that attends or may attend. */
         AttendeeItem: {
             /** Format: uuid */
             account: string;
@@ -813,22 +823,22 @@ export interface components {
             displayName?: string | null;
             /**
              * Format: int64
-             * @description How many of the 200 whom they followed last the viewer follows, too: `/v1/me/in-common/{account}` has the names of
-             *     all.
+             * @description The number of accounts that the viewer follows among the last 200 that this account followed.
+             *     `/v1/me/in-common/{account}` lists all of them.
              */
             followedInCommon: number;
             handle?: string | null;
-            /** @description Whether the viewer follows them. */
+            /** @description Whether the viewer follows the account. */
             isFollowed: boolean;
         };
-        /** @description A page of those who come. */
+        /** @description A page of attendees. */
         AttendeePage: {
             answers: components["schemas"]["AnswerCounts"];
             attendees: components["schemas"]["AttendeeItem"][];
             /** @description For the parameter `after` of the next page; absent on the last one. */
             next?: string | null;
         };
-        /** @description What was driven with a car. */
+        /** @description The sums of a car. */
         CarTotalsItem: components["schemas"]["TotalsItem"] & {
             /**
              * Format: uuid
@@ -837,11 +847,11 @@ export interface components {
             car?: string | null;
         };
         /**
-         * @description Which object of GeoJSON it is.
+         * @description The type of the GeoJSON object.
          * @enum {string}
          */
         CollectionType: "FeatureCollection";
-        /** @description What somebody says. */
+        /** @description A comment. */
         CommentItem: {
             /** Format: uuid */
             account: string;
@@ -854,7 +864,7 @@ export interface components {
             handle?: string | null;
             /** Format: uuid */
             id: string;
-            /** @description Whether it is the viewer's. */
+            /** @description Whether the viewer wrote it. */
             isMine: boolean;
             text: string;
         };
@@ -863,7 +873,7 @@ export interface components {
             comments: components["schemas"]["CommentItem"][];
             /**
              * Format: int64
-             * @description How many there are on all pages; at most 1,000, which stands for more, too.
+             * @description The number of comments on all pages; at most 1,000, which also stands for more.
              */
             count: number;
             /** @description For the parameter `after` of the next page; absent on the last one. */
@@ -874,12 +884,12 @@ export interface components {
             currency: string;
             /**
              * Format: int64
-             * @description In the currency's smallest unit: cents.
+             * @description The amount in the currency's smallest unit, such as cents.
              */
             minor: number;
         };
         /**
-         * @description What a document is.
+         * @description The kind of a document.
          * @enum {string}
          */
         DocumentKind: "settings" | "profile" | "car" | "drive" | "track" | "published" | "social" | "meet";
@@ -893,11 +903,11 @@ export interface components {
             properties: components["schemas"]["DriveProperties"];
             type: components["schemas"]["FeatureType"];
         };
-        /** @description What a published drive says of itself, without its track. */
+        /** @description The fields of a published drive without its track. */
         DriveHead: {
             /** Format: uuid */
             account: string;
-            /** @description What the car is called. */
+            /** @description The name of the car. */
             car?: string | null;
             displayName?: string | null;
             handle?: string | null;
@@ -908,50 +918,50 @@ export interface components {
              * @description Milliseconds since 1970 UTC.
              */
             startedAt: number;
-            /** @description What was driven. */
+            /** @description The statistics. */
             stats: components["schemas"]["DriveStats"];
             title: string;
             /**
              * Format: int64
-             * @description What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew.
+             * @description The UTC offset at the start, in minutes ahead of UTC; absent if unknown.
              */
             utcOffsetMin?: number | null;
         };
-        /** @description A published drive in a list. Everything in it is of the part that is shown; its start is told to the hour. */
+        /** @description A published drive in a list. All values are of the shown part; its start is rounded to the hour. */
         DriveItem: {
             /** Format: uuid */
             account: string;
             /** @description West, south, east, north, degrees (RFC 7946). */
             bbox: number[];
-            /** @description What the car is called. */
+            /** @description The name of the car. */
             car?: string | null;
             /**
              * Format: int64
-             * @description How many comments there are; at most 1,000, which stands for more, too.
+             * @description The number of comments; at most 1,000, which also stands for more.
              */
             comments: number;
             displayName?: string | null;
-            /** @description Absent if the author has none, or somebody else has it. */
+            /** @description Absent if the author has none, or if another account holds it. */
             handle?: string | null;
             /** Format: uuid */
             id: string;
             /** @description Simplified parts of `[longitude, latitude]`. */
             line: number[][][];
-            /** @description What the viewer feels: `like`, `wow`, `road` or `car`. */
+            /** @description The viewer's reaction: `like`, `wow`, `road` or `car`. */
             mine?: string | null;
-            /** @description How many feel what. */
+            /** @description The numbers of reactions by kind. */
             reactions: components["schemas"]["ReactionCounts"];
             /**
              * Format: int64
              * @description Milliseconds since 1970 UTC.
              */
             startedAt: number;
-            /** @description What was driven. */
+            /** @description The statistics. */
             stats: components["schemas"]["DriveStats"];
             title: string;
             /**
              * Format: int64
-             * @description What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew.
+             * @description The UTC offset at the start, in minutes ahead of UTC; absent if unknown.
              */
             utcOffsetMin?: number | null;
             visibility: components["schemas"]["VisibilityName"];
@@ -973,7 +983,7 @@ export interface components {
             speedMps: (number | null)[];
         };
         DriveProperties: components["schemas"]["DriveHead"] & {
-            /** @description What charts need, for each line of the geometry. */
+            /** @description The columns for charts, for each line of the geometry. */
             parts: components["schemas"]["DrivePart"][];
         };
         /** @description The statistics of a drive, rounded for display: whole metres, 0.1 m/s. */
@@ -1035,7 +1045,7 @@ export interface components {
             refused: number;
         };
         /**
-         * @description How many people drove a road.
+         * @description The number of drivers of a road, in classes.
          * @enum {string}
          */
         DriversName: "few" | "10+" | "25+" | "50+";
@@ -1044,25 +1054,25 @@ export interface components {
             error: components["schemas"]["ErrorDetails"];
         };
         ErrorDetails: {
-            /** @description What went wrong, for programs. */
+            /** @description The reason, for programs. */
             code: string;
-            /** @description What to do about it. */
+            /** @description The remedy. */
             hint?: string | null;
-            /** @description What went wrong, for people. */
+            /** @description The reason, for people. */
             message: string;
         };
         /**
-         * @description Which object of GeoJSON it is.
+         * @description The type of the GeoJSON object.
          * @enum {string}
          */
         FeatureType: "Feature";
-        /** @description A page of people who were found. */
+        /** @description A page of found accounts. */
         FoundPage: {
             /** @description For the parameter `after` of the next page; absent on the last one. */
             next?: string | null;
             people: components["schemas"]["FoundPerson"][];
         };
-        /** @description A person who was found. */
+        /** @description A found account. */
         FoundPerson: {
             /** Format: uuid */
             account: string;
@@ -1072,7 +1082,7 @@ export interface components {
         /** @enum {string} */
         GapName: "noSignal" | "hidden" | "restarted" | "paused";
         /**
-         * @description Whether a handle is whose profile says so.
+         * @description The state of the handle of a profile.
          * @enum {string}
          */
         HandleState: "none" | "handle_invalid" | "handle_taken" | "held";
@@ -1081,18 +1091,18 @@ export interface components {
             kind: components["schemas"]["HomeDriveKind"];
         };
         /**
-         * @description Tells a drive from a meet.
+         * @description The kind of an item that is a drive.
          * @enum {string}
          */
         HomeDriveKind: "drive";
-        /** @description Something in a home feed. */
+        /** @description An item of a home feed. */
         HomeEntry: components["schemas"]["HomeDrive"] | components["schemas"]["HomeMeet"];
         /** @description A meet in a home feed. */
         HomeMeet: components["schemas"]["MeetItem"] & {
             kind: components["schemas"]["HomeMeetKind"];
         };
         /**
-         * @description Tells a meet from a drive.
+         * @description The kind of an item that is a meet.
          * @enum {string}
          */
         HomeMeetKind: "meet";
@@ -1110,7 +1120,7 @@ export interface components {
             /** @description The next page; absent on the last one. */
             next_url?: string | null;
             title: string;
-            /** @description Which version of the format it is: a URL. */
+            /** @description The version of the format: a URL. */
             version: string;
         };
         JsonFeedAuthor: {
@@ -1145,9 +1155,9 @@ export interface components {
             title: string;
             url: string;
         };
-        /** @description An extension: where it is. */
+        /** @description An extension with the position. */
         JsonFeedPlace: {
-            /** @description What explains the extension: a URL. */
+            /** @description The URL that explains the extension. */
             about: string;
             geometry: components["schemas"]["JsonFeedGeometry"];
         };
@@ -1157,7 +1167,7 @@ export interface components {
             type: components["schemas"]["LineType"];
         };
         /**
-         * @description Which geometry of GeoJSON it is.
+         * @description The type of the GeoJSON geometry.
          * @enum {string}
          */
         LineType: "LineString";
@@ -1167,7 +1177,7 @@ export interface components {
             type: components["schemas"]["LinesType"];
         };
         /**
-         * @description Which geometry of GeoJSON it is.
+         * @description The type of the GeoJSON geometry.
          * @enum {string}
          */
         LinesType: "MultiLineString";
@@ -1196,16 +1206,16 @@ export interface components {
             /** @description For the parameter `after` of the next page; absent on the last one. */
             next?: string | null;
         };
-        /** @description A meet, and what was answered to it. */
+        /** @description A meet with its answers. */
         MeetBody: components["schemas"]["MeetItem"] & {
             answers: components["schemas"]["AnswerCounts"];
             /**
              * Format: int64
-             * @description When the newest field was set, by the clock of who set it. Whoever changes the meet says so after this moment.
+             * @description When the newest field was set, by its author's clock. A change must have a later time.
              */
             changedAt: number;
             myAnswer?: components["schemas"]["AnswerName"] | null;
-            /** @description Who besides its owner may change it. */
+            /** @description The co-organisers. */
             organisers: string[];
             /**
              * Format: int64
@@ -1217,7 +1227,7 @@ export interface components {
         MeetItem: {
             /**
              * Format: uuid
-             * @description Who made it.
+             * @description The owner.
              */
             account: string;
             cancelled: boolean;
@@ -1229,7 +1239,7 @@ export interface components {
             handle?: string | null;
             /** Format: uuid */
             id: string;
-            /** @description What the place is called; may be empty. */
+            /** @description The name of the place; may be empty. */
             place: string;
             /** @description Longitude, latitude, degrees. */
             position?: number[] | null;
@@ -1250,7 +1260,7 @@ export interface components {
             /** @description For the parameter `after` of the next page; absent on the last one. */
             next?: string | null;
         };
-        /** @description What was driven in a month. */
+        /** @description The sums of a month. */
         MonthItem: components["schemas"]["TotalsItem"] & {
             /** @description Such as `2026-09`, UTC. */
             month: string;
@@ -1261,30 +1271,30 @@ export interface components {
             document: string;
             kind: components["schemas"]["DocumentKind"];
         };
-        /** @description A car of one's own. */
+        /** @description A car of the account. */
         OwnCarItem: components["schemas"]["PublicCar"] & {
             /** Format: double */
             distanceM: number;
             /**
              * Format: int64
-             * @description How many drives it was driven for.
+             * @description The number of its drives.
              */
             drives: number;
-            /** @description Whether everyone may know of it. */
+            /** @description Whether its fields are public. */
             isPublic: boolean;
             /**
              * Format: double
-             * @description The newest reading of its odometer and what was driven after it.
+             * @description The newest odometer reading plus the distance driven since, metres.
              */
             odometerM?: number | null;
         };
-        /** @description A page of a garage. */
+        /** @description A page of cars. */
         OwnCarPage: {
             cars: components["schemas"]["OwnCarItem"][];
             /** @description For the parameter `after` of the next page; absent on the last one. */
             next?: string | null;
         };
-        /** @description One's own drive, without its track. */
+        /** @description A drive of the account, without its track. */
         OwnDriveItem: {
             /**
              * Format: uuid
@@ -1312,18 +1322,18 @@ export interface components {
             title: string;
             /**
              * Format: int64
-             * @description What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew.
+             * @description The UTC offset at the start, in minutes ahead of UTC; absent if unknown.
              */
             utcOffsetMin?: number | null;
             visibility: components["schemas"]["VisibilityName"];
         };
-        /** @description A page of one's own drives. */
+        /** @description A page of the account's drives. */
         OwnDrivePage: {
             drives: components["schemas"]["OwnDriveItem"][];
             /** @description For the parameter `after` of the next page; absent on the last one. */
             next?: string | null;
         };
-        /** @description One's own profile. */
+        /** @description The account's own profile. */
         OwnProfile: {
             /** Format: uuid */
             account: string;
@@ -1331,33 +1341,36 @@ export interface components {
             /** @description Whether followers must be accepted. */
             byApproval: boolean;
             displayName: string;
-            /** @description As it is written, whether or not others see it; may be empty. */
+            /** @description The handle as written, whether or not others see it; may be empty. */
             handle: string;
             handleState: components["schemas"]["HandleState"];
             /**
-             * @description My published drives and meets that are kept but shown to nobody, because nobody can verify that their ids are mine.
-             *     Renewing their links mends it.
+             * @description My published drives and meets that are kept but shown to nobody, because their ids cannot be verified to be
+             *     mine. Renewing their links repairs this.
              */
             notShown: components["schemas"]["NotShownDocument"][];
-            /** @description My documents of which the relay shows what it read last, because it cannot read what came since. */
+            /** @description My documents whose rows stay as they were last read, because the relay cannot read later changes. */
             quarantined: components["schemas"]["QuarantinedDocument"][];
         };
-        /** @description What was driven. */
+        /** @description Sums over the account's drives. */
         OwnStats: {
             /** @description The latest month first. */
             months: components["schemas"]["MonthItem"][];
         } | {
             cars: components["schemas"]["CarTotalsItem"][];
         };
-        /** @description A page of people. */
+        /** @description A page of accounts. */
         PeoplePage: {
-            /** @description Whether this list is not for the viewer: the person asks about followers, and has not accepted them. */
+            /**
+             * @description Whether this list is hidden from the viewer: the account approves its followers, and has not accepted the
+             *     viewer.
+             */
             isHidden: boolean;
             /** @description For the parameter `after` of the next page; absent on the last one. */
             next?: string | null;
             people: components["schemas"]["PersonItem"][];
         };
-        /** @description A person. */
+        /** @description The public profile of an account. */
         PersonBody: {
             /** Format: uuid */
             account: string;
@@ -1365,42 +1378,42 @@ export interface components {
             /** @description Whether followers must be accepted. */
             byApproval: boolean;
             displayName: string;
-            /** @description Absent if they have none, or somebody else has it. */
+            /** @description Absent if it has none, or if another account holds it. */
             handle?: string | null;
-            /** @description Whether they accepted the viewer, or accept everyone. */
+            /** @description Whether the account accepted the viewer, or lets everybody follow. */
             isAccepted: boolean;
-            /** @description Whether the viewer says to follow them. */
+            /** @description Whether the viewer states to follow the account. */
             isFollowed: boolean;
         };
-        /** @description A person in a list. */
+        /** @description An account in a list. */
         PersonItem: {
             /** Format: uuid */
             account: string;
             displayName?: string | null;
             handle?: string | null;
-            /** @description Whether the viewer follows this person. */
+            /** @description Whether the viewer follows this account. */
             isFollowed: boolean;
             /**
              * Format: int64
-             * @description Since when the one follows the other, milliseconds since 1970 UTC.
+             * @description The time since when the one follows the other, milliseconds since 1970 UTC.
              */
             since: number;
         };
-        /** @description A person in figures. */
+        /** @description The public statistics of an account. */
         PersonStats: components["schemas"]["TotalsItem"] & {
             /**
              * Format: int64
-             * @description Whose follow counts; at most 10,000, which stands for more, too. Who may not see the list gets it rounded down to 1, 5, 10,
-             *     50, 100 and so on, and so the next one.
+             * @description The number of followers who count; at most 10,000, which also stands for more. A viewer who may not see the list
+             *     gets it rounded down to 1, 5, 10, 50, 100 and so on, and likewise the next number.
              */
             followers: number;
             /**
              * Format: int64
-             * @description At most 10,000: nobody follows more.
+             * @description At most 10,000, the maximum of follows.
              */
             following: number;
         };
-        /** @description A car: what everybody may know of it if its owner says so. */
+        /** @description A car: the fields that are public if its owner allows it. */
         PublicCar: {
             colour: string;
             /** Format: uuid */
@@ -1411,25 +1424,25 @@ export interface components {
             /** Format: int32 */
             year?: number | null;
         };
-        /** @description A page of a garage. */
+        /** @description A page of cars. */
         PublicCarPage: {
             cars: components["schemas"]["PublicCar"][];
             /** @description For the parameter `after` of the next page; absent on the last one. */
             next?: string | null;
         };
         /**
-         * @description Why a document cannot be read.
+         * @description The reason why a document cannot be read.
          * @enum {string}
          */
         QuarantineReason: "unreadable" | "too_large";
-        /** @description A document that the relay keeps and passes on, but can no longer read. `[P13]` */
+        /** @description A document that the relay keeps and syncs, but cannot read. `[P13]` */
         QuarantinedDocument: {
             /** Format: uuid */
             document: string;
             kind: components["schemas"]["DocumentKind"];
             reason: components["schemas"]["QuarantineReason"];
         };
-        /** @description How many feel what, each at most 1,000, which stands for more, too. */
+        /** @description The numbers of reactions by kind, each at most 1,000, which also stands for more. */
         ReactionCounts: {
             /** Format: int64 */
             car: number;
@@ -1440,7 +1453,7 @@ export interface components {
             /** Format: int64 */
             wow: number;
         };
-        /** @description What somebody feels. */
+        /** @description A reaction. */
         ReactionItem: {
             /** Format: uuid */
             account: string;
@@ -1454,22 +1467,22 @@ export interface components {
         /** @description A page of reactions. */
         ReactionPage: {
             counts: components["schemas"]["ReactionCounts"];
-            /** @description What the viewer feels. */
+            /** @description The viewer's reaction. */
             mine?: string | null;
             /** @description For the parameter `after` of the next page; absent on the last one. */
             next?: string | null;
             reactions: components["schemas"]["ReactionItem"][];
         };
-        /** @description The relay in figures. */
+        /** @description Statistics of the relay. */
         RelayStats: components["schemas"]["TotalsItem"] & {
             /**
              * Format: int64
-             * @description Public ones.
+             * @description The number of public meets.
              */
             meets: number;
             /**
              * Format: int64
-             * @description Those who have a profile.
+             * @description The number of accounts with a profile.
              */
             people: number;
         };
@@ -1483,7 +1496,7 @@ export interface components {
         /** @description A road as a Feature. */
         RoadFeature: {
             geometry: components["schemas"]["RoadGeometry"];
-            /** @description Names the road for as long as it is there. */
+            /** @description The id of the road, valid while the road exists. */
             id: string;
             properties: components["schemas"]["RoadProperties"];
             type: components["schemas"]["FeatureType"];
@@ -1518,7 +1531,7 @@ export interface components {
              */
             variety: number;
         };
-        /** @description What is known of a road. */
+        /** @description The properties of a road. */
         RoadProperties: {
             /**
              * Format: int64
@@ -1532,10 +1545,10 @@ export interface components {
             lengthM: number;
             /**
              * Format: int32
-             * @description The measured length on which it was computed, metres.
+             * @description The measured length, metres.
              */
             measuredM: number;
-            /** @description What the score is made of. */
+            /** @description The parts of the score. */
             parts: components["schemas"]["RoadParts"];
             /**
              * Format: int32
@@ -1543,7 +1556,7 @@ export interface components {
              */
             score: number;
         };
-        /** @description What was driven, summed. */
+        /** @description Sums over drives. */
         TotalsItem: {
             /** Format: double */
             ascentM: number;
@@ -1555,12 +1568,12 @@ export interface components {
             durationMs: number;
             /**
              * Format: int64
-             * @description The time in motion, milliseconds.
+             * @description The moving time, milliseconds.
              */
             movingMs: number;
         };
         /**
-         * @description Who may see something.
+         * @description The visibility of a drive or a meet.
          * @enum {string}
          */
         VisibilityName: "private" | "followers" | "link" | "public";
@@ -1610,7 +1623,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1631,7 +1644,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1642,7 +1655,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1653,7 +1666,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1666,9 +1679,9 @@ export interface operations {
     comments: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -1705,7 +1718,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1726,7 +1739,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1737,7 +1750,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1748,7 +1761,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1795,7 +1808,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1816,7 +1829,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1827,7 +1840,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1838,7 +1851,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1851,9 +1864,9 @@ export interface operations {
     reactions: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -1890,7 +1903,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1911,7 +1924,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1922,7 +1935,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1933,7 +1946,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -1946,11 +1959,14 @@ export interface operations {
     public: {
         parameters: {
             query?: {
-                /** @description Drives that are wholly within these bounds: `west,south,east,north` in degrees, west greater than east over the date line. */
+                /**
+                 * @description Drives that are completely within these bounds: `west,south,east,north` in degrees, west greater than east
+                 *     across the date line.
+                 */
                 bbox?: string;
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -1984,7 +2000,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2005,7 +2021,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2016,7 +2032,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2027,7 +2043,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2040,11 +2056,14 @@ export interface operations {
     public_atom: {
         parameters: {
             query?: {
-                /** @description Drives that are wholly within these bounds: `west,south,east,north` in degrees, west greater than east over the date line. */
+                /**
+                 * @description Drives that are completely within these bounds: `west,south,east,north` in degrees, west greater than east
+                 *     across the date line.
+                 */
                 bbox?: string;
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -2078,7 +2097,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2099,7 +2118,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2110,7 +2129,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2121,7 +2140,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2134,11 +2153,14 @@ export interface operations {
     public_json_feed: {
         parameters: {
             query?: {
-                /** @description Drives that are wholly within these bounds: `west,south,east,north` in degrees, west greater than east over the date line. */
+                /**
+                 * @description Drives that are completely within these bounds: `west,south,east,north` in degrees, west greater than east
+                 *     across the date line.
+                 */
                 bbox?: string;
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -2172,7 +2194,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2193,7 +2215,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2204,7 +2226,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2215,7 +2237,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2228,9 +2250,9 @@ export interface operations {
     own_cars: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -2264,7 +2286,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2285,7 +2307,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2296,7 +2318,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2307,7 +2329,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2320,9 +2342,9 @@ export interface operations {
     car_drives: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -2359,7 +2381,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2380,7 +2402,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2391,7 +2413,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2402,7 +2424,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2415,9 +2437,9 @@ export interface operations {
     car_log: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -2454,7 +2476,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2475,7 +2497,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2486,7 +2508,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2497,7 +2519,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2510,9 +2532,9 @@ export interface operations {
     own_drives: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -2546,7 +2568,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2567,7 +2589,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2578,7 +2600,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2589,7 +2611,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2602,9 +2624,9 @@ export interface operations {
     home_feed: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -2638,7 +2660,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2659,7 +2681,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2670,7 +2692,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2681,7 +2703,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2694,11 +2716,11 @@ export interface operations {
     home_feed_live: {
         parameters: {
             query?: {
-                /** @description The same as the header `Last-Event-ID`, which counts if both are there. */
+                /** @description Like the header `Last-Event-ID`, which takes precedence. */
                 lastEventId?: string;
             };
             header?: {
-                /** @description The id of the last event that was heard. */
+                /** @description The id of the last received event. */
                 "last-event-id"?: string | null;
             };
             path?: never;
@@ -2731,7 +2753,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2752,7 +2774,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2763,7 +2785,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2774,7 +2796,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2787,9 +2809,9 @@ export interface operations {
     in_common: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -2826,7 +2848,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2847,7 +2869,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2858,7 +2880,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2869,7 +2891,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2882,9 +2904,9 @@ export interface operations {
     own_meets: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -2918,7 +2940,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2939,7 +2961,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2950,7 +2972,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -2961,7 +2983,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3005,7 +3027,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3026,7 +3048,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3037,7 +3059,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3048,7 +3070,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3061,9 +3083,9 @@ export interface operations {
     requests: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -3097,7 +3119,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3118,7 +3140,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3129,7 +3151,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3140,7 +3162,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3162,7 +3184,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The figures, as `by` asks. */
+            /** @description The sums, grouped by `by`. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3187,7 +3209,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3208,7 +3230,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3219,7 +3241,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3230,7 +3252,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3245,17 +3267,17 @@ export interface operations {
             query?: {
                 /** @description Within these bounds: `west,south,east,north` in degrees. */
                 bbox?: string;
-                /** @description Near this place: `latitude,longitude` in degrees. */
+                /** @description Near this position: `latitude,longitude` in degrees. */
                 near?: string;
-                /** @description How near, metres: 50000 unless told, 500000 at most. */
+                /** @description The maximum distance from `near`, metres: default 50000, at most 500000. */
                 radiusM?: number;
-                /** @description The earliest start, milliseconds since 1970 UTC. Unless told, all that have not ended. */
+                /** @description The earliest start, milliseconds since 1970 UTC. Default: all meets that have not ended. */
                 from?: number;
                 /** @description The latest start. */
                 to?: number;
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -3289,7 +3311,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3310,7 +3332,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3321,7 +3343,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3332,7 +3354,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3347,17 +3369,17 @@ export interface operations {
             query?: {
                 /** @description Within these bounds: `west,south,east,north` in degrees. */
                 bbox?: string;
-                /** @description Near this place: `latitude,longitude` in degrees. */
+                /** @description Near this position: `latitude,longitude` in degrees. */
                 near?: string;
-                /** @description How near, metres: 50000 unless told, 500000 at most. */
+                /** @description The maximum distance from `near`, metres: default 50000, at most 500000. */
                 radiusM?: number;
-                /** @description The earliest start, milliseconds since 1970 UTC. Unless told, all that have not ended. */
+                /** @description The earliest start, milliseconds since 1970 UTC. Default: all meets that have not ended. */
                 from?: number;
                 /** @description The latest start. */
                 to?: number;
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -3391,7 +3413,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3412,7 +3434,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3423,7 +3445,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3434,7 +3456,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3449,11 +3471,11 @@ export interface operations {
             query?: {
                 /** @description Within these bounds: `west,south,east,north` in degrees. */
                 bbox?: string;
-                /** @description Near this place: `latitude,longitude` in degrees. */
+                /** @description Near this position: `latitude,longitude` in degrees. */
                 near?: string;
-                /** @description How near, metres: 50000 unless told, 500000 at most. */
+                /** @description The maximum distance from `near`, metres: default 50000, at most 500000. */
                 radiusM?: number;
-                /** @description The earliest start, milliseconds since 1970 UTC. Unless told, all that have not ended. */
+                /** @description The earliest start, milliseconds since 1970 UTC. Default: all meets that have not ended. */
                 from?: number;
                 /** @description The latest start. */
                 to?: number;
@@ -3489,7 +3511,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3510,7 +3532,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3521,7 +3543,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3532,7 +3554,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3547,17 +3569,17 @@ export interface operations {
             query?: {
                 /** @description Within these bounds: `west,south,east,north` in degrees. */
                 bbox?: string;
-                /** @description Near this place: `latitude,longitude` in degrees. */
+                /** @description Near this position: `latitude,longitude` in degrees. */
                 near?: string;
-                /** @description How near, metres: 50000 unless told, 500000 at most. */
+                /** @description The maximum distance from `near`, metres: default 50000, at most 500000. */
                 radiusM?: number;
-                /** @description The earliest start, milliseconds since 1970 UTC. Unless told, all that have not ended. */
+                /** @description The earliest start, milliseconds since 1970 UTC. Default: all meets that have not ended. */
                 from?: number;
                 /** @description The latest start. */
                 to?: number;
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -3591,7 +3613,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3612,7 +3634,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3623,7 +3645,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3634,7 +3656,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3681,7 +3703,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3702,7 +3724,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3713,7 +3735,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3724,7 +3746,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3737,9 +3759,9 @@ export interface operations {
     attendees: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -3751,7 +3773,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of people who answered. */
+            /** @description A page of attendees. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3776,7 +3798,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3797,7 +3819,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3808,7 +3830,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3819,7 +3841,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3866,7 +3888,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3887,7 +3909,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3898,7 +3920,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3909,7 +3931,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3956,7 +3978,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3977,7 +3999,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3988,7 +4010,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -3999,7 +4021,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4012,11 +4034,11 @@ export interface operations {
     search_people: {
         parameters: {
             query: {
-                /** @description With what the handle begins: 1 to 30 characters. */
+                /** @description The prefix of the handle: 1 to 30 characters. */
                 prefix: string;
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -4050,7 +4072,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4071,7 +4093,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4082,7 +4104,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4093,7 +4115,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4140,7 +4162,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4161,7 +4183,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4172,7 +4194,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4183,7 +4205,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4196,9 +4218,9 @@ export interface operations {
     person_cars: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -4235,7 +4257,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4256,7 +4278,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4267,7 +4289,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4278,7 +4300,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4291,9 +4313,9 @@ export interface operations {
     car_atom: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -4332,7 +4354,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4353,7 +4375,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4364,7 +4386,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4375,7 +4397,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4388,9 +4410,9 @@ export interface operations {
     car_json_feed: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -4429,7 +4451,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4450,7 +4472,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4461,7 +4483,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4472,7 +4494,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4485,9 +4507,9 @@ export interface operations {
     person_drives: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -4524,7 +4546,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4545,7 +4567,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4556,7 +4578,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4567,7 +4589,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4580,9 +4602,9 @@ export interface operations {
     person_atom: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -4619,7 +4641,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4640,7 +4662,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4651,7 +4673,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4662,7 +4684,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4675,9 +4697,9 @@ export interface operations {
     person_json_feed: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -4714,7 +4736,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4735,7 +4757,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4746,7 +4768,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4757,7 +4779,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4770,9 +4792,9 @@ export interface operations {
     followers: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -4809,7 +4831,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4830,7 +4852,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4841,7 +4863,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4852,7 +4874,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4865,9 +4887,9 @@ export interface operations {
     following: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -4904,7 +4926,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4925,7 +4947,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4936,7 +4958,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4947,7 +4969,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -4960,9 +4982,9 @@ export interface operations {
     person_meets: {
         parameters: {
             query?: {
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -4999,7 +5021,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5020,7 +5042,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5031,7 +5053,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5042,7 +5064,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5089,7 +5111,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5110,7 +5132,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5121,7 +5143,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5132,7 +5154,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5154,7 +5176,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The figures. */
+            /** @description The statistics. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5179,7 +5201,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5200,7 +5222,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5211,7 +5233,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5222,7 +5244,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5237,15 +5259,15 @@ export interface operations {
             query?: {
                 /** @description Within these bounds: `west,south,east,north` in degrees. */
                 bbox?: string;
-                /** @description Near this place: `latitude,longitude` in degrees. */
+                /** @description Near this position: `latitude,longitude` in degrees. */
                 near?: string;
-                /** @description How near, metres: 50000 unless told, 500000 at most. */
+                /** @description The maximum distance from `near`, metres: default 50000, at most 500000. */
                 radiusM?: number;
-                /** @description No worse than this: 0 to 100. */
+                /** @description The minimum score, 0 to 100. */
                 min_score?: number;
-                /** @description How many items the page may have: 20 unless told. */
+                /** @description Maximum number of items of the page; default 20. */
                 limit?: number;
-                /** @description What `next` of the page before says. */
+                /** @description `next` of the previous page. */
                 after?: string;
             };
             header?: never;
@@ -5279,7 +5301,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5300,7 +5322,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5311,7 +5333,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5322,7 +5344,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5341,7 +5363,7 @@ export interface operations {
                 z: number;
                 /** @description Column. */
                 x: number;
-                /** @description Row, with `.mvt` behind it. */
+                /** @description Row, followed by `.mvt`. */
                 y: string;
             };
             cookie?: never;
@@ -5373,7 +5395,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5394,7 +5416,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5405,7 +5427,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5416,7 +5438,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5463,7 +5485,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5484,7 +5506,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5495,7 +5517,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5506,7 +5528,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5525,7 +5547,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What the relay has, counted. */
+            /** @description The statistics. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5550,7 +5572,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or old (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5571,7 +5593,7 @@ export interface operations {
             /** @description Too many requests: `too_many_requests`. */
             429: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5582,7 +5604,7 @@ export interface operations {
             /** @description Try again later: `unavailable`, `overloaded`. */
             503: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };
@@ -5593,7 +5615,7 @@ export interface operations {
             /** @description The read took too long: `timed_out`. */
             504: {
                 headers: {
-                    /** @description After how many seconds to try again. */
+                    /** @description The number of seconds after which to try again. */
                     "Retry-After"?: number;
                     [name: string]: unknown;
                 };

@@ -1,5 +1,5 @@
-//! Compresses answers, each as a whole before it is sent: what compressing takes is held for milliseconds, however slowly
-//! the answer is read. What is the same for everybody is compressed once and kept for a while.
+//! Compresses answers, each as a whole before it is sent: the memory for compressing is held for milliseconds, however
+//! slowly the answer is read. An answer that is the same for everybody is compressed once and cached for a while.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -20,40 +20,40 @@ use crate::clients::limits::Source;
 use crate::clients::read_queue::ReadQueue;
 use crate::http::error::ApiError;
 
-/// How much is kept, in bytes, and of how many answers about.
+/// Maximum bytes of cached answers, and their expected number.
 const KEPT_BYTES: u64 = 16 << 20;
 const KEPT_ANSWERS: usize = 1_024;
 
-/// The largest answer that is kept, in bytes.
+/// Maximum size of a cached answer, bytes.
 const LARGEST_KEPT: usize = 2 << 20;
 
-/// Smaller answers are sent as they are.
+/// Smaller answers are not compressed.
 const WORTH_BYTES: u64 = 860;
 
-/// From how many bytes on an answer counts among those that are on their way.
+/// The size from which on a sent answer counts towards the limits, bytes.
 const COUNTED_BYTES: usize = 64 << 10;
 
-/// How much is compressed at once, away from the threads that serve sockets.
+/// The size from which on an answer is compressed on another thread than those of sockets.
 const AT_ONCE_BYTES: usize = 256 << 10;
 
-/// Says of an answer that everybody who may have it has the same, and that its tag is another one for every other answer.
+/// Marks an answer that is the same for every reader who may have it. Its tag must differ for every other answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedAnswers;
 
-/// Answers that were compressed.
+/// The cache of compressed answers.
 #[derive(Debug)]
 pub(crate) struct Compressed(Cache<Key, Bytes, ByBytes>);
 
-/// What compressing takes.
+/// The state that compression needs.
 #[derive(Debug)]
 pub(crate) struct AnswerCompressor {
     pub(crate) compressed: Compressed,
-    /// Large answers that are on their way.
+    /// The large answers that are being sent.
     pub(crate) bodies: Arc<Bodies>,
     pub(crate) read_queue: Arc<ReadQueue>,
 }
 
-/// Which answer: where it was asked for, under which name of the relay, and its tag.
+/// The key of an answer: its path and query, the relay's origin, and its tag.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     host: Option<HeaderValue>,
@@ -76,7 +76,7 @@ impl Default for Compressed {
     }
 }
 
-/// Compresses an answer if its client accepts that and it is worth it, and counts a large one until it was read.
+/// Compresses an answer if its client accepts that and it is large enough, and counts a large one until it was read.
 pub(crate) async fn compress(
     State(compressor): State<Arc<AnswerCompressor>>,
     request: Request,
@@ -115,7 +115,7 @@ impl AnswerCompressor {
                 Err(guard) => {
                     let bytes = self.gzip(source, body).await?;
                     if bytes.len() <= LARGEST_KEPT {
-                        // It is gone already if there is no room for it.
+                        // If the cache has no room for it, it is dropped at once.
                         let _ = guard.insert(bytes.clone());
                     }
                     bytes
@@ -127,7 +127,8 @@ impl AnswerCompressor {
         self.counted(source, Response::from_parts(parts, Body::from(bytes))).await
     }
 
-    /// Compresses a body while it is being made. It is a read of this address, which waits for its turn and pays for it.
+    /// Compresses a body while it is being made. This is a read of this address, which waits for its turn and is
+    /// charged.
     async fn gzip(&self, source: Source, body: Body) -> Result<Bytes, ApiError> {
         let _turn = self.read_queue.acquire(source, None).await?;
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -143,7 +144,7 @@ impl AnswerCompressor {
         encoder.finish().map(Bytes::from).map_err(|_| ApiError::internal())
     }
 
-    /// Counts a large answer that is in memory until it was read. One that is made while it is read counts by itself.
+    /// Counts a large answer in memory until it was read. A body that is made on demand counts by itself.
     async fn counted(&self, source: Source, response: Response) -> Result<Response, ApiError> {
         let size = response.body().size_hint().exact().and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
         if size < COUNTED_BYTES {
@@ -156,7 +157,7 @@ impl AnswerCompressor {
     }
 }
 
-/// What tells this answer from every other one at its address.
+/// Returns the tag that distinguishes this answer from every other one at its address.
 fn tag(response: &Response) -> Option<HeaderValue> {
     let is_for_ever = |policy: &HeaderValue| policy.to_str().is_ok_and(|policy| policy.contains("immutable"));
     let headers = response.headers();
@@ -177,7 +178,7 @@ fn can_be_compressed(response: &Response) -> bool {
     is_text && !response.headers().contains_key(header::CONTENT_ENCODING)
 }
 
-/// Whether `Accept-Encoding` names gzip (RFC 9110, 12.5.3), with a weight other than 0.
+/// Returns whether `Accept-Encoding` contains gzip (RFC 9110, 12.5.3) with a weight other than 0.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| {

@@ -1,4 +1,4 @@
-//! Cursors: names of places in lists. Opaque to clients, who can only hand them back, and only to the list that gave them.
+//! Cursors: positions in lists. They are opaque to clients, which pass them back to the same list.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -8,7 +8,7 @@ use tourismo_core::time::Timestamp;
 /// The version of the bytes in a cursor.
 const VERSION: u8 = 1;
 
-/// Which list a cursor is of. The numbers are in cursors: none is ever used for another list.
+/// The list of a cursor. Cursors contain these numbers, so a number must never be reused for another list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum List {
@@ -37,21 +37,21 @@ pub(crate) enum List {
     ShownByPerson = 23,
 }
 
-/// What orders a list: parts of fixed length, one after the other, but for a text at the end.
+/// The sort key of a list: parts of fixed length, one after the other, except for a text at the end.
 pub(crate) trait SortKey: Sized {
     fn write(&self, bytes: &mut Vec<u8>);
-    /// Reads the key off the front of the bytes.
+    /// Reads the key from the front of the bytes.
     fn read(bytes: &mut &[u8]) -> Option<Self>;
 }
 
-/// The cursor of a place in a list.
+/// Returns the cursor of a position in a list.
 pub(crate) fn encode(list: List, key: &impl SortKey) -> String {
     let mut bytes = vec![VERSION, list as u8];
     key.write(&mut bytes);
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The place in a list that a cursor names; nothing if it is no cursor of this list.
+/// Returns the position of a cursor; nothing if it is not a cursor of this list.
 pub(crate) fn decode<K: SortKey>(list: List, cursor: &str) -> Option<K> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let mut rest = bytes.strip_prefix(&[VERSION, list as u8])?;

@@ -1,4 +1,4 @@
-//! The body that every refusal has, and the refusals that there are.
+//! The body of every refusal, and all refusals.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,7 +11,7 @@ use crate::clients::origin::Origin;
 use crate::db::sql;
 use crate::runtime::metrics::RefusalCode;
 
-/// The code of a connection that is one too many.
+/// The code for a connection over the limit.
 const OVERLOADED: &str = "overloaded";
 
 /// A refusal. Codes are stable, texts are not.
@@ -22,16 +22,16 @@ pub(crate) struct ErrorBody {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorDetails {
-    /// What went wrong, for programs.
+    /// The reason, for programs.
     pub(crate) code: &'static str,
-    /// What went wrong, for people.
+    /// The reason, for people.
     pub(crate) message: &'static str,
-    /// What to do about it.
+    /// The remedy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
 }
 
-/// After how many seconds to try again, where nothing tells better.
+/// The default time after which to try again, seconds.
 const RETRY_AFTER_S: u64 = 2;
 
 /// A refusal: `{ "error": { "code", "message", "hint"? } }`. Codes are stable, texts are not.
@@ -41,12 +41,12 @@ pub(crate) struct ApiError {
     pub(super) code: &'static str,
     message: &'static str,
     hint: Option<String>,
-    /// When it may be tried again, seconds.
+    /// The time after which to try again, seconds.
     retry_after_s: Option<u64>,
 }
 
 impl ApiError {
-    /// For what does not exist and for what the viewer may not see, alike.
+    /// The refusal for something that does not exist, and for something that the viewer may not see.
     pub(crate) fn not_found() -> ApiError {
         ApiError::new(StatusCode::NOT_FOUND, "not_found", "Not found.")
     }
@@ -56,7 +56,7 @@ impl ApiError {
         ApiError { hint: Some(hint), ..error }
     }
 
-    /// For whoever does not show who they are, or not well.
+    /// The refusal for missing or invalid authentication.
     pub(crate) fn unauthorized(code: &'static str, message: &'static str, hint: &str) -> ApiError {
         let error = ApiError::new(StatusCode::UNAUTHORIZED, code, message);
         ApiError { hint: Some(hint.to_owned()), ..error }
@@ -66,7 +66,7 @@ impl ApiError {
         let error =
             ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", "Pages of this origin may not sync here.");
         let hint = format!(
-            "The server takes itself for {expected}. Start it with --public-url if clients reach it elsewhere, and with \
+            "The server's own origin is {expected}. Start it with --public-url if clients reach it elsewhere, and with \
              --allow-origin for pages of another host."
         );
         ApiError { hint: Some(hint), ..error }
@@ -76,7 +76,7 @@ impl ApiError {
         ApiError::later(StatusCode::SERVICE_UNAVAILABLE, OVERLOADED, "Too many connections. Try again later.")
     }
 
-    /// For an address that reads as many large answers as it may.
+    /// The refusal for an address that has too many large answers on their way.
     pub(crate) fn too_many_bodies() -> ApiError {
         let error = ApiError::later(
             StatusCode::TOO_MANY_REQUESTS,
@@ -102,7 +102,7 @@ impl ApiError {
         ApiError { status, code, message, hint: None, retry_after_s: None }
     }
 
-    /// For what may be tried again after a while.
+    /// A refusal after which the client may try again.
     fn later(status: StatusCode, code: &'static str, message: &'static str) -> ApiError {
         ApiError { retry_after_s: Some(RETRY_AFTER_S), ..ApiError::new(status, code, message) }
     }
@@ -137,7 +137,7 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, headers, Json(ErrorBody { error })).into_response();
         response.extensions_mut().insert(RefusalCode(self.code));
         if self.code == OVERLOADED {
-            // A connection that is one too many is not kept.
+            // A connection over the limit is closed.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response.headers_mut().extend(challenge.into_iter().flatten());

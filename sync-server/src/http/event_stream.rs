@@ -1,6 +1,6 @@
-//! What event streams have in common (server-sent events, WHATWG HTML, section 9.2).
+//! The common part of event streams (server-sent events, WHATWG HTML, section 9.2).
 //!
-//! An event is made when the connection asks for it, and not before: what a client does not take is not made.
+//! An event is made when the connection requests it, so that no memory is used for events that a client does not read.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use crate::http::read_request::ReadRequest;
 use crate::notify::event_bus::{EventBus, EventId};
 use crate::runtime::clock::Clock;
 
-/// How long nothing may be said: proxies cut connections that seem dead.
+/// Maximum time without a byte: proxies close connections that seem dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// A comment, which is no event.
+/// A comment, which is not an event.
 const COMMENT: &str = ":\n\n";
 
-/// Something that tells events one after the other.
+/// A source of events.
 pub(crate) trait EventSource: Send + 'static {
-    /// The next event as it is sent, or a comment; `None` if there are no more.
+    /// Returns the next event as sent, or a comment; `None` at the end.
     fn next(&mut self, lifetime: &mut Lifetime) -> impl Future<Output = Option<Bytes>> + Send;
 }
 
-/// How long a stream may last: until the server stops, or the read token expires that opened it.
+/// The end of a stream: when the server stops, or when its read token expires.
 #[derive(Debug)]
 pub(crate) struct Lifetime {
     stopping: watch::Receiver<bool>,
@@ -41,18 +41,18 @@ pub(crate) struct Lifetime {
     has_ended: bool,
 }
 
-/// What came of waiting.
+/// The result of waiting.
 pub(crate) enum WaitOutcome<T> {
-    /// What was waited for.
+    /// The awaited value.
     For(T),
-    /// This is to be sent meanwhile.
+    /// Bytes to send in the meantime.
     Send(Bytes),
     /// The stream ends.
     End,
 }
 
 impl Lifetime {
-    /// Waits for something, which may be given up at every moment.
+    /// Waits for a value. May be cancelled at any time.
     pub(crate) async fn wait<T>(&mut self, something: impl Future<Output = T>) -> WaitOutcome<T> {
         if self.has_ended {
             return WaitOutcome::End;
@@ -77,7 +77,7 @@ impl Lifetime {
     }
 }
 
-/// An event of a kind, with its data in one line; whoever comes back with its id is told what came after it.
+/// Returns an event with its data in one line. A client that reconnects with its id gets the events after it.
 pub(crate) fn event(kind: &str, id: Option<EventId>, data: &str) -> String {
     let id = id.map(|id| format!("id: {}\n", id.text())).unwrap_or_default();
     format!("event: {kind}\n{id}data: {data}\n\n")
@@ -88,22 +88,22 @@ pub(crate) fn event(kind: &str, id: Option<EventId>, data: &str) -> String {
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ResumeQuery {
-    /// The same as the header `Last-Event-ID`, which counts if both are there.
+    /// Like the header `Last-Event-ID`, which takes precedence.
     #[serde(default)]
     #[param(value_type = String)]
     last_event_id: Option<String>,
 }
 
 impl ResumeQuery {
-    /// The event after which the client was told nothing, if it names one: in the header that browsers send when they come
-    /// back, or in the parameter.
+    /// Returns the last event that the client received, if it states one: in the header that browsers send when they
+    /// reconnect, or in the parameter.
     pub(crate) fn last_event_id(&self, headers: &HeaderMap) -> Option<EventId> {
         let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
         header.or(self.last_event_id.as_deref()).map(|id| EventId::parse(id).unwrap_or(EventId::UNKNOWN))
     }
 }
 
-/// What event streams take.
+/// The state that event streams need.
 #[derive(Debug)]
 pub(crate) struct EventStreams {
     pub(crate) bus: Arc<EventBus>,
@@ -114,7 +114,8 @@ pub(crate) struct EventStreams {
 }
 
 impl EventStreams {
-    /// A stream as an answer. nginx gathers what it passes on unless it is told not to, and would tell late what is live.
+    /// Returns a stream as an answer. By default nginx buffers an answer, which would delay live events, so a header
+    /// disables that.
     pub(crate) fn answer(&self, request: &ReadRequest, source: impl EventSource) -> Response {
         let lifetime = self.lifetime(request);
         let events = stream::unfold((source, lifetime), async |(mut source, mut lifetime)| {

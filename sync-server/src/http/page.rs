@@ -1,4 +1,4 @@
-//! Pages of lists: some items, and the cursor of the next page.
+//! Pages of lists: items, and the cursor of the next page.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -13,7 +13,7 @@ use crate::http::query::PageQuery;
 #[derive(Debug, Serialize)]
 #[serde(bound = "T: Listed, H: Serialize")]
 pub(crate) struct Page<T, H = ()> {
-    /// What the answer says of the whole list.
+    /// Fields about the whole list.
     #[serde(flatten)]
     pub(crate) head: H,
     #[serde(flatten, serialize_with = "under_the_name_of_the_list")]
@@ -22,7 +22,7 @@ pub(crate) struct Page<T, H = ()> {
     pub(crate) next: Option<String>,
 }
 
-/// An item of a list that is answered in pages.
+/// An item of a list with pages.
 pub(crate) trait Listed: Serialize {
     /// The name of the list in a page.
     const LIST: &'static str;
@@ -35,7 +35,7 @@ pub(crate) trait Listed: Serialize {
 }
 
 impl PageQuery {
-    /// Cuts a page off rows of which [`PageQuery::rows`] were asked for.
+    /// Makes a page from rows that were read with [`PageQuery::rows`].
     pub(crate) fn page<T, K: SortKey>(&self, mut rows: Vec<T>, list: List, key: impl Fn(&T) -> K) -> Page<T> {
         let limit = self.limit.0 as usize;
         let is_more = rows.len() > limit;
@@ -46,17 +46,17 @@ impl PageQuery {
 }
 
 impl<T> Page<T> {
-    /// The page with each item made into another one.
+    /// Returns the page with each item converted.
     pub(crate) fn map<U>(self, item: impl FnMut(T) -> U) -> Page<U> {
         Page { head: (), items: self.items.into_iter().map(item).collect(), next: self.next }
     }
 
-    /// The page with each item made into another one, if that succeeds for all.
+    /// Returns the page with each item converted, if all conversions succeed.
     pub(crate) fn try_map<U, E>(self, item: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
         Ok(Page { head: (), items: self.items.into_iter().map(item).collect::<Result<_, E>>()?, next: self.next })
     }
 
-    /// The page with what the answer says of the whole list.
+    /// Returns the page with fields about the whole list.
     pub(crate) fn with_head<H>(self, head: H) -> Page<T, H> {
         Page { head, items: self.items, next: self.next }
     }

@@ -1,4 +1,4 @@
-//! The places of a path that name something.
+//! Parameters in the path.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::http::error::ApiError;
 
-/// What stands at the places of a path. What cannot even be read names nothing.
+/// The parameters of the path. Unreadable ones give `not_found`.
 #[derive(Debug)]
 pub(crate) struct Path<T>(pub(crate) T);
 

@@ -1,7 +1,7 @@
-//! Query parameters: each read names the structs of parameters that it takes, and their derives read and describe them.
+//! Query parameters: each read lists the structs of its parameters, whose derives parse and describe them.
 //!
-//! Every parameter may be left out. Of several with one name the last counts. Unknown names are ignored, because others
-//! append to links what they like.
+//! Every parameter is optional. Of several with one name the last counts. Unknown names are ignored, because others
+//! append parameters to links.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,19 +18,19 @@ use crate::domain::grid::Bounds;
 use crate::http::cursor::{self, List, SortKey};
 use crate::http::error::ApiError;
 
-/// The most items of a page.
+/// Maximum number of items of a page.
 pub(crate) const MAX_LIMIT: u32 = 100;
 
-/// The number of items of a page if the request names none.
+/// The default number of items of a page.
 const DEFAULT_LIMIT: u32 = 20;
 
-/// The largest distance from a place, metres.
+/// Maximum distance from a position, metres.
 const MAX_RADIUS_M: f64 = 500_000.0;
 
-/// The distance from a place if the request names none, metres.
+/// The default distance from a position, metres.
 const DEFAULT_RADIUS_M: f64 = 50_000.0;
 
-/// The parameters of a query, as a struct whose fields have a default each.
+/// The query parameters of a struct, each field of which has a default.
 #[derive(Debug)]
 pub(crate) struct Query<T>(pub(crate) T);
 
@@ -42,19 +42,19 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// Reads parameters. The extractor of axum refuses a name that comes twice, and answers with a text that has no code.
+/// Parses parameters. The extractor of axum refuses repeated names, and its errors have no code.
 fn read<T: DeserializeOwned>(query: &str) -> Result<T, ApiError> {
     let last_of_each: BTreeMap<Cow<'_, str>, Cow<'_, str>> = form_urlencoded::parse(query.as_bytes()).collect();
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(last_of_each).finish();
     serde_urlencoded::from_str(&query).map_err(|error| {
         let code = error.to_string();
         let known = BadParameter::ALL.into_iter().find(|bad| bad.code() == code);
-        // A field without a default would be missed under no known code.
+        // A missing field without a default has no code.
         known.map_or_else(ApiError::internal, ApiError::from)
     })
 }
 
-/// Which parameter cannot be read. Its text is its code: a text is all that serde passes on of an error.
+/// An invalid parameter. Its text is its code, because serde passes on only the text of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.code())]
 pub(crate) enum BadParameter {
@@ -82,7 +82,7 @@ impl BadParameter {
         BadParameter::Score,
     ];
 
-    /// The code of the refusal.
+    /// Returns the code of the refusal.
     pub(crate) fn code(self) -> &'static str {
         match self {
             BadParameter::Limit => "bad_limit",
@@ -99,17 +99,17 @@ impl BadParameter {
 
     fn hint(self) -> String {
         let hint = match self {
-            BadParameter::Limit => return format!("limit is a number from 1 to {MAX_LIMIT}."),
-            BadParameter::Cursor => "after takes what next of the page before says.",
+            BadParameter::Limit => return format!("limit must be a number from 1 to {MAX_LIMIT}."),
+            BadParameter::Cursor => "after is the value of next of the previous page.",
             BadParameter::Bbox => {
-                "bbox is west,south,east,north in degrees; west is greater than east over the date line."
+                "bbox must be west,south,east,north in degrees; west is greater than east across the date line."
             }
-            BadParameter::Near => "near is latitude,longitude in degrees.",
-            BadParameter::Radius => "radiusM is a number of metres, 500000 at most.",
-            BadParameter::Time => "from and to are milliseconds since 1970.",
-            BadParameter::Prefix => "prefix has 1 to 30 characters of a handle.",
-            BadParameter::By => "by is month or car.",
-            BadParameter::Score => "min_score is a number from 0 to 100.",
+            BadParameter::Near => "near must be latitude,longitude in degrees.",
+            BadParameter::Radius => "radiusM must be a number of metres, at most 500000.",
+            BadParameter::Time => "from and to must be milliseconds since 1970.",
+            BadParameter::Prefix => "prefix must have 1 to 30 characters of a handle.",
+            BadParameter::By => "by must be month or car.",
+            BadParameter::Score => "min_score must be a number from 0 to 100.",
         };
         hint.to_owned()
     }
@@ -123,14 +123,14 @@ impl From<BadParameter> for ApiError {
 
 /// The value of a parameter.
 pub(crate) trait Value: Sized {
-    /// Reads a value.
+    /// Parses a value.
     ///
     /// # Errors
-    /// The code of the parameter if the text is no such value.
+    /// The code of the parameter if the text is invalid.
     fn parse(text: &str) -> Result<Self, BadParameter>;
 }
 
-/// Reads the value of a parameter that was given; for `#[serde(default, deserialize_with = "given")]`.
+/// Parses the value of a present parameter; for `#[serde(default, deserialize_with = "given")]`.
 pub(crate) fn given<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -145,34 +145,34 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
-/// `limit` and `after`, as every list takes them.
+/// `limit` and `after`, the parameters of every list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
-    /// How many items the page may have: 20 unless told.
+    /// Maximum number of items of the page; default 20.
     #[serde(default, deserialize_with = "given")]
     #[param(value_type = u32, minimum = 1, maximum = 100)]
     pub(crate) limit: Limit,
-    /// What `next` of the page before says.
+    /// `next` of the previous page.
     #[serde(default)]
     #[param(value_type = String)]
     pub(super) after: Option<String>,
 }
 
 impl PageQuery {
-    /// The number of rows to read: one more than the page has tells whether there is a next page.
+    /// Returns the number of rows to read: one more than the page has, which shows whether there is a next page.
     pub(crate) fn rows(&self) -> u32 {
         self.limit.0 + 1
     }
 
-    /// The place after which the page begins, if the request names one. `[R7]`
+    /// Returns the position after which the page begins, if the request has one. `[R7]`
     pub(crate) fn after<K: SortKey>(&self, list: List) -> Result<Option<K>, ApiError> {
         let after = self.after.as_ref().map(|cursor| cursor::decode(list, cursor).ok_or(BadParameter::Cursor));
         Ok(after.transpose()?)
     }
 }
 
-/// The most items of a page.
+/// Maximum number of items of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit(pub(crate) u32);
 
@@ -201,7 +201,7 @@ impl Value for Timestamp {
     }
 }
 
-/// A place on the map.
+/// A position on the map.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Place {
     lon: f64,
@@ -218,7 +218,7 @@ impl Value for Place {
     }
 }
 
-/// A distance from a place, metres.
+/// A distance from a position, metres.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Radius(f64);
 
@@ -235,7 +235,7 @@ impl Value for Radius {
     }
 }
 
-/// `bbox`, `near` and `radiusM`, as reads take them that look on the map.
+/// `bbox`, `near` and `radiusM`, the parameters of searches on the map.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct WhereQuery {
@@ -243,11 +243,11 @@ pub(crate) struct WhereQuery {
     #[serde(default, deserialize_with = "given")]
     #[param(value_type = String)]
     bbox: Option<Bounds>,
-    /// Near this place: `latitude,longitude` in degrees.
+    /// Near this position: `latitude,longitude` in degrees.
     #[serde(default, deserialize_with = "given")]
     #[param(value_type = String)]
     near: Option<Place>,
-    /// How near, metres: 50000 unless told, 500000 at most.
+    /// The maximum distance from `near`, metres: default 50000, at most 500000.
     #[serde(default, deserialize_with = "given", rename = "radiusM")]
     #[param(value_type = f64)]
     radius: Radius,
@@ -261,12 +261,12 @@ pub(crate) struct Circle {
 }
 
 impl WhereQuery {
-    /// The circle in which to look, if the request names one.
+    /// Returns the circle of the search, if the request has one.
     pub(crate) fn circle(&self) -> Option<Circle> {
         self.near.map(|middle| Circle { middle, radius_m: self.radius.0 })
     }
 
-    /// The bounds in which to look: those of the request, or around its circle.
+    /// Returns the bounds of the search: those of the request, or those around its circle.
     pub(crate) fn bounds(&self) -> Option<Bounds> {
         let around = |circle: Circle| Bounds::around(circle.middle.lon, circle.middle.lat, circle.radius_m);
         self.bbox.or(self.circle().map(around))
@@ -274,7 +274,7 @@ impl WhereQuery {
 }
 
 impl Circle {
-    /// Whether a place (longitude, latitude, degrees) lies in the circle.
+    /// Returns whether a position (longitude, latitude, degrees) is in the circle.
     pub(crate) fn holds(self, [lon_deg, lat_deg]: [f64; 2]) -> bool {
         let middle = Position { lat_deg: self.middle.lat, lon_deg: self.middle.lon };
         distance_m(middle, Position { lat_deg, lon_deg }) <= self.radius_m

@@ -1,4 +1,4 @@
-//! A request as reads see it: who asks, and what they know already.
+//! A read request: its viewer, its client, and the answers that the client has cached.
 
 use std::sync::Arc;
 
@@ -22,14 +22,14 @@ use crate::http::viewer::Viewers;
 #[derive(Debug)]
 pub(crate) struct ReadRequest {
     pub(crate) viewer: Viewer,
-    /// Until when the read token is good that the viewer showed.
+    /// The expiry of the viewer's read token.
     pub(crate) expires_at: Option<Timestamp>,
-    /// Where it comes from.
+    /// The client's address.
     pub(crate) source: Source,
-    /// The right to read, until the answer is made.
+    /// The permit to read, held until the answer is made.
     turn: Option<ReadPermit>,
     pub(crate) headers: HeaderMap,
-    /// Path and query as they came.
+    /// Path and query as received.
     pub(crate) uri: String,
 }
 
@@ -51,7 +51,7 @@ where
     }
 }
 
-/// A request of an account about what is its own: without a read token it is refused.
+/// A request for an account's own data, which requires a read token.
 #[derive(Debug)]
 pub(crate) struct OwnRequest {
     pub(crate) me: AccountId,
@@ -79,25 +79,25 @@ where
 }
 
 impl ReadRequest {
-    /// Gives others their turn to read, before something that may take long.
+    /// Releases the permit before something that may take long.
     pub(crate) fn release_permit(&mut self) {
         self.turn = None;
     }
 
-    /// An answer in JSON, which is not sent again to whoever has it. `[R8]`
+    /// Returns an answer in JSON, or 304 if the client has it. `[R8]`
     pub(crate) fn answer(&self, body: &impl Serialize) -> Result<Response, ApiError> {
         let body = serde_json::to_string(body).map_err(|_| ApiError::internal())?;
         Ok(self.answer_with(body, "application/json"))
     }
 
-    /// An answer of some type, which is not sent again to whoever has it.
+    /// Returns an answer of some type, or 304 if the client has it.
     pub(crate) fn answer_with(&self, body: String, content_type: &'static str) -> Response {
         self.answer_bytes(body.into_bytes(), content_type)
     }
 
-    /// An answer that is no text, likewise.
+    /// Returns a binary answer, or 304 if the client has it.
     pub(crate) fn answer_bytes(&self, body: Vec<u8>, content_type: &'static str) -> Response {
-        // Weak, because an answer may be compressed.
+        // Weak, because the answer may be compressed.
         let etag = HeaderValue::from_str(&format!("W/\"{}\"", tag(&body))).expect("digits are visible ASCII");
         let caching = self.caching(etag.clone());
         if is_known(&self.headers, &etag) {
@@ -106,7 +106,7 @@ impl ReadRequest {
         (caching, [(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body).into_response()
     }
 
-    /// What is said to caches of an answer: to ask again each time, and not to keep what is for one viewer.
+    /// Returns the headers for caches: they must revalidate each time, and must not store answers for one viewer.
     pub(crate) fn caching(&self, etag: HeaderValue) -> [(HeaderName, HeaderValue); 3] {
         let policy = match self.viewer {
             Viewer::Anonymous => "no-cache",
@@ -120,19 +120,19 @@ impl ReadRequest {
     }
 }
 
-/// A text that is another one for every other body.
+/// Returns a text that differs for every other body.
 pub(crate) fn tag(body: &[u8]) -> String {
     Sha256::digest(body).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether a client says that it has what bears this tag: by weak comparison, in a list or as `*` (RFC 9110, 13.1.2).
+/// Returns whether a client has the answer with this tag: by weak comparison, in a list or as `*` (RFC 9110, 13.1.2).
 pub(crate) fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     let Some(tag) = etag.to_str().ok().and_then(|etag| opaque_tags(etag).next()) else { return false };
     let mut values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     values.any(|value| value.trim() == "*" || opaque_tags(value).any(|known| known == tag))
 }
 
-/// The tags of a list, between their quotes, whether weak or not: a comma may be part of one. The list ends where it is none.
+/// Returns the tags of a list without quotes and `W/`: a tag may contain a comma. Stops at the first invalid tag.
 fn opaque_tags(list: &str) -> impl Iterator<Item = &str> {
     let mut rest = list;
     std::iter::from_fn(move || {

@@ -1,4 +1,4 @@
-//! Slices of the server's state that are no component of their own: connections that read, and whether the server stops.
+//! Slices of the server's state: connections that read, and whether the server is stopping.
 
 use std::ops::Deref;
 
@@ -6,15 +6,15 @@ use tokio::sync::watch;
 
 use crate::db::sql::Pool;
 
-/// Connections that read for answers over HTTP.
+/// Connections that read for HTTP answers.
 #[derive(Clone, Debug)]
 pub(crate) struct AnswerReaders(pub(crate) Pool);
 
-/// Connections that read in the background: figures about everything.
+/// Connections that read in the background: statistics over everything.
 #[derive(Clone, Debug)]
 pub(crate) struct BackgroundReaders(pub(crate) Pool);
 
-/// Tells whether the server stops.
+/// Reports whether the server is stopping.
 #[derive(Clone, Debug)]
 pub(crate) struct Stopping(pub(crate) watch::Receiver<bool>);
 

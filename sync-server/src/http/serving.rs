@@ -1,7 +1,7 @@
-//! Accepts TCP connections and serves HTTP on them, each within bounds: how many there are, how long a head may take,
-//! how long a reader may not read.
+//! Accepts TCP connections and serves HTTP on them with limits: number of connections, time of a request's head, time
+//! without reading.
 //!
-//! Once a connection is upgraded, what is said on it is the session's business; the socket stays the one made here.
+//! After an upgrade the session handles the messages; the socket and its limits stay the same.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -27,48 +27,48 @@ use tower::ServiceExt;
 
 use crate::clients::limits::{ConnectionPermit, RateLimiter, Source};
 
-/// How long a client may leave unread what it was sent.
+/// Maximum time for which a client may leave sent bytes unread.
 const UNREAD_DEADLINE: Duration = Duration::from_secs(30);
 
-/// How fast a client must read that is waited for, in bytes per second, once it was waited for that long in all.
+/// Minimum speed of a slow client, in bytes per second, once the total waiting time is used up.
 const SLOWEST_READER: f64 = 4096.0;
 
-/// The largest head of a request, in bytes.
+/// Maximum size of the head of a request, bytes.
 const MAX_HEAD_BYTES: usize = 16 << 10;
 
-/// How much a client may say, in bytes, before the relay knows for which account it speaks.
+/// Maximum bytes of a client before its account is known.
 const MAX_UNAUTHENTICATED_BYTES: usize = 64 << 10;
 
-/// How many sockets there are beyond the usual ones, on which only health is answered, one request on each.
+/// The number of additional sockets that answer only health checks, one request each.
 const RESERVED_SOCKETS: usize = 64;
 
-/// How long the head of a request may take on one of these.
+/// Maximum time of a request's head on a reserved socket.
 const RESERVED_HEADER_DEADLINE: Duration = Duration::from_secs(2);
 
-/// How long to wait when the system has no sockets left.
+/// The waiting time when the system has no sockets left.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(100);
 
-/// Where a connection comes from, and what it may say. Every request carries it.
+/// The client's address of a connection, and its byte allowance. Part of every request.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
-    /// Where the connection ends at this side.
+    /// The local address of the connection.
     pub(crate) local: SocketAddr,
     pub(crate) allowance: Arc<ByteAllowance>,
     seat: SocketPermit,
 }
 
-/// As whose connection a socket is counted.
+/// The client for which a socket counts.
 ///
-/// Behind a proxy all sockets come from its address. There a socket is the connection of the client that the last request
-/// on it was made for, also while it is idle, streams or syncs.
+/// Behind a proxy all sockets have its address. There a socket counts for the client of its last request, also while it
+/// is idle, streams or syncs.
 #[derive(Clone, Debug, Default)]
 struct SocketPermit(Arc<Mutex<Option<(Source, ConnectionPermit)>>>);
 
 impl Peer {
-    /// Counts the socket as a client's from here on, unless the client has too many.
+    /// Counts the socket for a client from now on, unless the client has too many.
     pub(crate) fn assign_client(&self, source: Source, limiter: &Arc<RateLimiter>) -> bool {
-        // Each change is a single assignment after which it is whole.
+        // The state stays consistent after a panic: each change is a single assignment.
         let mut seat = self.seat.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seat.as_ref().is_none_or(|(owner, _)| *owner != source) {
             *seat = limiter.admit_source(source).map(|place| (source, place));
@@ -77,7 +77,7 @@ impl Peer {
     }
 }
 
-/// How many bytes may still be read from a connection.
+/// The number of bytes that may still be read from a connection.
 #[derive(Debug)]
 pub(crate) struct ByteAllowance(AtomicUsize);
 
@@ -86,12 +86,12 @@ impl ByteAllowance {
         Arc::new(ByteAllowance(AtomicUsize::new(MAX_UNAUTHENTICATED_BYTES)))
     }
 
-    /// Lets the connection say as much as it likes: it is known who speaks.
+    /// Removes the limit, because the account is known.
     pub(crate) fn lift(&self) {
         self.0.store(usize::MAX, Ordering::Relaxed);
     }
 
-    /// Begins anew: a request was answered.
+    /// Resets the limit after an answered request.
     fn renew(&self) {
         if self.0.load(Ordering::Relaxed) != usize::MAX {
             self.0.store(MAX_UNAUTHENTICATED_BYTES, Ordering::Relaxed);
@@ -109,8 +109,8 @@ impl ByteAllowance {
     }
 }
 
-/// Serves until it is told to stop, then lets what is under way come to its end. Health is answered also when there are
-/// too many connections.
+/// Serves until it gets the signal to stop, then completes running requests. Health checks are answered also when there
+/// are too many connections.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -124,7 +124,7 @@ pub(crate) async fn serve(
     let http = http(Duration::from_secs(limits.header_seconds.into()));
     let reserve_http = reserve_http();
     let take = move |address: SocketAddr| {
-        // Behind a proxy it is not known yet whose connection it is.
+        // Behind a proxy the client is not known yet.
         let seat = match limits.trust_proxy {
             true => Some(SocketPermit::default()),
             false => {
@@ -148,7 +148,7 @@ pub(crate) async fn serve(
     accept(listener, take, stopping).await;
 }
 
-/// Serves what is for operators and nothing else, until it is told to stop.
+/// Serves the operator's endpoints until it gets the signal to stop.
 pub(crate) async fn serve_beside(listener: TcpListener, router: Router, stopping: watch::Receiver<bool>) {
     let sockets = Arc::new(Semaphore::new(RESERVED_SOCKETS));
     let http = reserve_http();
@@ -159,7 +159,7 @@ pub(crate) async fn serve_beside(listener: TcpListener, router: Router, stopping
     accept(listener, take, stopping).await;
 }
 
-/// What a connection is served with.
+/// The state with which a connection is served.
 struct ServingContext {
     permit: OwnedSemaphorePermit,
     seat: SocketPermit,
@@ -179,8 +179,8 @@ fn reserve_http() -> http1::Builder {
     http
 }
 
-/// Accepts connections and serves those that are taken. One too many is closed without a word: words cost more than they
-/// are worth to a flood.
+/// Accepts connections and serves the admitted ones. A connection over the limit is closed without an answer, because
+/// answers to a flood cost too much.
 async fn accept(
     listener: TcpListener,
     take: impl Fn(SocketAddr) -> Option<ServingContext>,
@@ -198,15 +198,15 @@ async fn accept(
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
-                // Those of other connections that end meanwhile make room.
+                // Other connections that end meanwhile release sockets.
                 sleep(OUT_OF_SOCKETS).await;
                 continue;
             }
         };
         let Some(ServingContext { permit, seat, http, router }) = take(address) else { continue };
-        // A connection that is broken already has none.
+        // A broken connection has no local address.
         let Ok(local) = stream.local_addr() else { continue };
-        // Acknowledgements are small and must not wait to be sent with something else.
+        // Acknowledgements are small and must not wait for further bytes.
         drop(stream.set_nodelay(true));
         let allowance = ByteAllowance::unauthenticated();
         let socket = Socket {
@@ -234,7 +234,7 @@ async fn answer(http: http1::Builder, socket: Socket, router: Router, peer: Peer
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service).with_upgrades());
     let stopped = async { drop(stopping.wait_for(|stopping| *stopping).await) };
     tokio::select! {
-        // What goes wrong on a connection is its client's business.
+        // Errors of a connection concern its client only.
         _ = connection.as_mut() => {}
         () = stopped => {
             connection.as_mut().graceful_shutdown();
@@ -243,19 +243,19 @@ async fn answer(http: http1::Builder, socket: Socket, router: Router, peer: Peer
     }
 }
 
-/// A TCP connection that is given up when its reader does not read, or says too much before it is known.
+/// A TCP connection that is closed if its client does not read, or sends too much before its account is known.
 #[derive(Debug)]
 struct Socket {
     stream: TcpStream,
     allowance: Arc<ByteAllowance>,
-    /// Runs while there is something to write and nobody reads.
+    /// Runs while there are bytes to write and the client does not read.
     stalled: Option<Pin<Box<Sleep>>>,
     patience: ReadDeadline,
     _held: (OwnedSemaphorePermit, SocketPermit),
 }
 
 impl Socket {
-    /// Gives up a reader who is waited for and takes nothing, or a little now and then.
+    /// Fails if the client does not read, or reads too slowly.
     fn unless_stalled(&mut self, poll: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(written) = poll {
             if self.stalled.take().is_some() {
@@ -270,7 +270,7 @@ impl Socket {
     }
 }
 
-/// How much longer a reader is waited for. Waiting uses it up, and what is read gives some of it back.
+/// The remaining time of waiting for a client. Waiting reduces it, and reading restores a part of it.
 #[derive(Debug)]
 struct ReadDeadline {
     left: Duration,
@@ -282,13 +282,13 @@ impl ReadDeadline {
         ReadDeadline { left: UNREAD_DEADLINE, since: Instant::now() }
     }
 
-    /// Begins to wait, and says for how long at most.
+    /// Begins to wait; returns the maximum time.
     fn begin(&mut self) -> Duration {
         self.since = Instant::now();
         self.left
     }
 
-    /// Takes note that so many bytes could be written after waiting.
+    /// Records that this number of bytes could be written after waiting.
     fn waited(&mut self, bytes: usize) {
         let given_back = Duration::from_secs_f64(bytes as f64 / SLOWEST_READER);
         self.left = (self.left.saturating_sub(self.since.elapsed()) + given_back).min(UNREAD_DEADLINE);

@@ -1,4 +1,4 @@
-//! Who asks: the viewer of a request, from the read token that it shows.
+//! Authentication: the viewer of a request, from its read token.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -18,11 +18,11 @@ use crate::http::error::ApiError;
 use crate::http::readers::AnswerReaders;
 use crate::runtime::clock::Clock;
 
-/// How many tokens are remembered.
+/// Maximum number of remembered tokens.
 const REMEMBERED: usize = 10_000;
 
-/// Tokens that were found good, so that neither signature nor device is looked at again. Devices never leave an account.
-/// Whether a token's origin is the relay's own depends on the connection, and is looked at each time.
+/// Valid tokens, so that neither signature nor device is checked again. Devices never leave an account. Whether a
+/// token's origin is the relay's own depends on the connection and is checked each time.
 #[derive(Debug, Default)]
 pub(crate) struct KnownReaders(Mutex<BTreeSet<Vec<u8>>>);
 
@@ -40,7 +40,7 @@ impl KnownReaders {
     }
 }
 
-/// Finds out who asks.
+/// Authenticates requests.
 #[derive(Debug)]
 pub(crate) struct Viewers {
     pub(crate) relay: RelayId,
@@ -51,8 +51,8 @@ pub(crate) struct Viewers {
 }
 
 impl Viewers {
-    /// The viewer that a request's `Authorization: ActorClaims` tells, and until when; anyone if it tells none. The request came on a
-    /// connection that ends at the address `local`. `[R1]` `[R3]` `[H9]`
+    /// Returns the viewer of a request's `Authorization: Bearer` and the expiry; anonymous without the header. `local`
+    /// is the local address of the connection. `[R1]` `[R3]` `[H9]`
     pub(crate) async fn viewer(
         &self,
         headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! What a viewer has to do with the owner of what is asked for: the facts that `authorize` decides by.
+//! Reads the relation of a viewer to an owner, from which `authorize` decides.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::domain::authorize::{Access, Audience, Relation, Viewer, authorize};
 use crate::http::error::ApiError;
 use crate::http::read_request::ReadRequest;
 
-/// A person whom the viewer may look at.
+/// An account whose profile the viewer may see.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Person {
     pub(crate) account: AccountId,
@@ -21,24 +21,24 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Whether what is for followers is for the viewer, too.
+    /// Returns whether the viewer may see content for followers.
     pub(crate) fn shows_to_followers(&self, viewer: Viewer) -> bool {
         (self.relation.is_follower && !self.relation.is_blocked) || viewer.account() == Some(self.account)
     }
 
-    /// Whether the viewer may know who follows the person, and whom they follow. `asks` tells whether the person asks about
-    /// followers: then that is for those whom they accepted, and for themselves.
+    /// Returns whether the viewer may see the account's followers and follows. If the account approves its followers
+    /// (`asks`), only its accepted followers and the account itself may.
     pub(crate) fn shows_people(&self, viewer: Viewer, asks: bool) -> bool {
         !asks || self.shows_to_followers(viewer)
     }
 
-    /// The viewer.
+    /// Returns the viewer's own account.
     pub(crate) fn own_account(account: AccountId) -> Person {
         Person { account, relation: Relation::default() }
     }
 }
 
-/// What the viewer has to do with an owner.
+/// Returns the relation of the viewer to an owner.
 pub(crate) async fn relation(
     reader: &mut Connection,
     viewer: Viewer,
@@ -50,7 +50,7 @@ pub(crate) async fn relation(
     }
 }
 
-/// The person of this handle, in whatever spelling, or of this id.
+/// Returns the account with this handle, in any spelling, or with this id.
 pub(crate) async fn person(reader: &mut Connection, request: &ReadRequest, name: &str) -> Result<Person, ApiError> {
     let account = match name.parse::<AccountId>() {
         Ok(account) if accounts::exists(reader, account).await? => Some(account),
@@ -67,7 +67,7 @@ pub(crate) async fn person(reader: &mut Connection, request: &ReadRequest, name:
     Ok(Person { account, relation })
 }
 
-/// The owner of a published drive that the viewer may see.
+/// Returns the owner of a published drive that the viewer may see.
 pub(crate) async fn drive_owner(
     reader: &mut Connection,
     request: &ReadRequest,
@@ -80,7 +80,7 @@ pub(crate) async fn drive_owner(
     Ok(owner)
 }
 
-/// Whether the viewer may see a meet.
+/// Returns whether the viewer may see a meet.
 pub(crate) async fn may_see_meet(
     reader: &mut Connection,
     viewer: Viewer,
@@ -95,7 +95,7 @@ pub(crate) async fn may_see_meet(
     Ok(authorize(viewer, audience, access).is_ok())
 }
 
-/// Those whom the viewer blocks.
+/// Returns the accounts that the viewer blocks.
 pub(crate) async fn blocked_either_way(
     reader: &mut Connection,
     viewer: Viewer,
@@ -106,8 +106,8 @@ pub(crate) async fn blocked_either_way(
     }
 }
 
-/// Whether the viewer may find something among others, as far as that needs no follower: `blocked_either_way` are those whom the viewer
-/// blocks.
+/// Returns whether the viewer may find something in a list, as far as that does not depend on follows.
+/// `blocked_either_way` are the accounts that the viewer blocks.
 pub(crate) fn may_list(
     viewer: Viewer,
     owner: AccountId,
@@ -118,7 +118,7 @@ pub(crate) fn may_list(
     authorize(viewer, Audience { owner, visibility, relation }, Access::Listed).is_ok()
 }
 
-/// An id in a path; what is none leads nowhere.
+/// Parses an id in a path; an invalid one gives `not_found`.
 pub(crate) fn id(text: &str) -> Result<DocId, ApiError> {
     text.parse().map_err(|_| ApiError::not_found())
 }

@@ -1,4 +1,4 @@
-//! A published drive as lists show it, and what is said about it in numbers.
+//! A published drive as lists show it, with its engagement.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -16,7 +16,7 @@ use crate::http::error::ApiError;
 use crate::http::page::{Listed, Page};
 use crate::read::schema::{VisibilityName, raw};
 
-/// A published drive in a list. Everything in it is of the part that is shown; its start is told to the hour.
+/// A published drive in a list. All values are of the shown part; its start is rounded to the hour.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DriveItem {
@@ -24,19 +24,19 @@ pub(crate) struct DriveItem {
     pub(crate) id: DocId,
     #[schema(value_type = String, format = Uuid)]
     pub(crate) account: AccountId,
-    /// Absent if the author has none, or somebody else has it.
+    /// Absent if the author has none, or if another account holds it.
     pub(crate) handle: Option<String>,
     pub(crate) display_name: Option<String>,
     pub(crate) title: String,
     /// Milliseconds since 1970 UTC.
     #[schema(value_type = i64)]
     pub(crate) started_at: Timestamp,
-    /// What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew.
+    /// The UTC offset at the start, in minutes ahead of UTC; absent if unknown.
     #[schema(value_type = Option<i64>)]
     pub(crate) utc_offset_min: Option<UtcOffset>,
-    /// What the car is called.
+    /// The name of the car.
     pub(crate) car: Option<String>,
-    /// What was driven.
+    /// The statistics.
     #[schema(value_type = DriveStats)]
     pub(crate) stats: Box<RawValue>,
     /// West, south, east, north, degrees (RFC 7946).
@@ -45,16 +45,16 @@ pub(crate) struct DriveItem {
     #[schema(value_type = Vec<Vec<[f64; 2]>>)]
     pub(crate) line: Box<RawValue>,
     pub(crate) visibility: VisibilityName,
-    /// How many feel what.
+    /// The numbers of reactions by kind.
     pub(crate) reactions: ReactionCounts,
-    /// How many comments there are; at most 1,000, which stands for more, too.
+    /// The number of comments; at most 1,000, which also stands for more.
     pub(crate) comments: u64,
-    /// What the viewer feels: `like`, `wow`, `road` or `car`.
+    /// The viewer's reaction: `like`, `wow`, `road` or `car`.
     pub(crate) mine: Option<&'static str>,
 }
 
 impl DriveItem {
-    /// The items of these drives, in their order, with what is said about them as far as it is the viewer's business.
+    /// Returns the items of these drives, in their order, with the engagement that the viewer may see.
     pub(crate) async fn list(
         reader: &mut Connection,
         viewer: Viewer,
@@ -65,7 +65,7 @@ impl DriveItem {
         rows.iter().map(|row| DriveItem::new(row, said.get(&row.key.doc).copied().unwrap_or_default())).collect()
     }
 
-    /// The item of a drive about which that much is said.
+    /// Returns the item of a drive with this engagement.
     pub(crate) fn new(row: &FeedRow, said: Engagement) -> Result<DriveItem, ApiError> {
         Ok(DriveItem {
             id: row.key.doc,
@@ -97,7 +97,7 @@ impl Listed for DriveItem {
 /// A page of published drives.
 pub(crate) type DrivePage = Page<DriveItem>;
 
-/// How many feel what, each at most 1,000, which stands for more, too.
+/// The numbers of reactions by kind, each at most 1,000, which also stands for more.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(crate) struct ReactionCounts {
     pub(crate) like: u64,

@@ -1,7 +1,7 @@
-//! Public feeds in the forms that other programs read: Atom, JSON Feed, iCalendar, GPX.
+//! Public feeds in formats of other programs: Atom, JSON Feed, iCalendar, GPX.
 //!
-//! Pure functions from what a feed says to its text. None knows where it comes from or who may read it. What people wrote is
-//! data in each of the forms: markup in it is text, and characters that a form cannot hold are left out.
+//! Pure functions from the content of a feed to its text. They must not depend on its source or on authorization. Texts
+//! of users are data in each format: markup in them is text, and characters that a format cannot contain are left out.
 
 pub(crate) mod atom;
 pub(crate) mod geojson;
@@ -20,17 +20,17 @@ use tourismo_core::time::Timestamp;
 /// A page of a feed.
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {
-    /// What all pages of it have in common.
+    /// The id that all pages of the feed share.
     pub(crate) id: DocId,
-    /// What it is called.
+    /// The title.
     pub(crate) title: String,
-    /// Its page for people.
+    /// The web page of the feed.
     pub(crate) home_url: String,
-    /// This page of it.
+    /// The URL of this page of the feed.
     pub(crate) self_url: String,
-    /// Where older items are.
+    /// The URL of the page with older items.
     pub(crate) next_url: Option<String>,
-    /// Drives newest first, meets by when they are.
+    /// Drives newest first, meets by their times.
     pub(crate) items: Vec<Item>,
 }
 
@@ -38,22 +38,22 @@ pub(crate) struct Channel {
 #[derive(Clone, Debug)]
 pub(crate) struct Item {
     pub(crate) id: DocId,
-    /// Its page for people.
+    /// Its web page.
     pub(crate) url: String,
     /// May be empty.
     pub(crate) title: String,
-    /// A few words about it.
+    /// A short description.
     pub(crate) text: String,
-    /// Whose it is, as it may be shown.
+    /// The name of its owner as shown.
     pub(crate) author: String,
     pub(crate) published_at: Timestamp,
-    /// When it last changed; when it was published if it never did.
+    /// The time of the last change, or of publishing.
     pub(crate) updated_at: Timestamp,
-    /// Where it is, if that is known.
+    /// The position, if known.
     pub(crate) place: Option<Shape>,
 }
 
-/// Where something is, degrees.
+/// A position or line, degrees.
 #[derive(Clone, Debug)]
 pub(crate) enum Shape {
     /// Longitude, latitude.
@@ -63,25 +63,25 @@ pub(crate) enum Shape {
 }
 
 impl Item {
-    /// What to call it: most readers show nothing of an item without a title.
+    /// Returns the title, or a default: most readers show nothing of an item without a title.
     fn shown_title(&self) -> &str {
         if self.title.trim().is_empty() { "Untitled" } else { &self.title }
     }
 }
 
 impl Channel {
-    /// When it last changed, as far as its items tell.
+    /// Returns the time of the latest change of its items.
     fn updated_at(&self) -> Timestamp {
         self.items.iter().map(|item| item.updated_at).max().unwrap_or_default()
     }
 }
 
-/// An instant as RFC 3339 has it, in UTC, to the second.
+/// Returns a time as in RFC 3339, in UTC, to the second.
 fn rfc3339(at: Timestamp) -> String {
     instant(at).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// An instant as the clocks of a time zone show it, or those of UTC if there is no such zone.
+/// Returns the local time in a time zone, or in UTC if the zone is unknown.
 pub(crate) fn clock_time(at: Timestamp, time_zone: &str) -> String {
     let (zone, name) = match TimeZone::get(time_zone) {
         Ok(zone) => (zone, time_zone),
@@ -90,7 +90,7 @@ pub(crate) fn clock_time(at: Timestamp, time_zone: &str) -> String {
     format!("{} ({name})", instant(at).to_zoned(zone).strftime("%A, %-d %B %Y, %H:%M"))
 }
 
-/// An instant to the second, whose year has four digits: what all of these forms need.
+/// Returns a time to the second with a year of four digits, which all of these formats require.
 fn instant(at: Timestamp) -> Instant {
     let second = at.as_millis().div_euclid(1_000).clamp(0, Instant::MAX.as_second());
     Instant::from_second(second).unwrap_or(Instant::UNIX_EPOCH)
@@ -100,10 +100,10 @@ fn instant(at: Timestamp) -> Instant {
 mod tests {
     use super::*;
 
-    /// What people write who want to break a reader.
+    /// A hostile text.
     pub(super) const HOSTILE: &str = "<script>alert('1')</script> & \"]]>\" \u{1}\u{b}\u{fffe} \u{1f697}\nBEGIN:VEVENT";
 
-    /// The same, as a reader may see it: without what XML cannot hold.
+    /// The same text as a reader may see it: without characters that XML cannot contain.
     pub(super) const SHOWN: &str = "<script>alert('1')</script> & \"]]>\"  \u{1f697}\nBEGIN:VEVENT";
 
     pub(super) fn channel() -> Channel {

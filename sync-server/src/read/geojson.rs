@@ -1,4 +1,4 @@
-//! The shapes of GeoJSON answers (RFC 7946).
+//! The types of GeoJSON answers (RFC 7946).
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -11,20 +11,20 @@ use utoipa::ToSchema;
 use crate::http::page::{Listed, Page};
 use crate::read::drive_item::DriveItem;
 
-/// Which object of GeoJSON it is.
+/// The type of the GeoJSON object.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what is written piece by piece")]
 pub(crate) enum FeatureType {
     Feature,
 }
 
-/// Which object of GeoJSON it is.
+/// The type of the GeoJSON object.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(crate) enum CollectionType {
     FeatureCollection,
 }
 
-/// Which geometry of GeoJSON it is.
+/// The type of the GeoJSON geometry.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what is written piece by piece")]
 pub(crate) enum LinesType {
@@ -57,11 +57,11 @@ pub(crate) struct DriveFeature {
 pub(crate) struct DriveProperties {
     #[serde(flatten)]
     head: DriveHead,
-    /// What charts need, for each line of the geometry.
+    /// The columns for charts, for each line of the geometry.
     parts: Vec<DrivePart>,
 }
 
-/// What a published drive says of itself, without its track.
+/// The fields of a published drive without its track.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DriveHead {
@@ -75,12 +75,12 @@ pub(crate) struct DriveHead {
     /// Milliseconds since 1970 UTC.
     #[schema(value_type = i64)]
     pub(super) started_at: Timestamp,
-    /// What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew.
+    /// The UTC offset at the start, in minutes ahead of UTC; absent if unknown.
     #[schema(value_type = Option<i64>)]
     pub(super) utc_offset_min: Option<UtcOffset>,
-    /// What the car is called.
+    /// The name of the car.
     pub(super) car: Option<String>,
-    /// What was driven.
+    /// The statistics.
     #[schema(value_type = DriveStats)]
     pub(super) stats: Box<RawValue>,
 }
@@ -90,7 +90,7 @@ pub(crate) struct DriveHead {
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "describes what is written piece by piece")]
 pub(crate) struct DrivePart {
-    /// Why nothing was measured before it; `null` where the drive begins.
+    /// The reason of the gap before it; `null` for the first part.
     gap: Option<GapName>,
     /// Milliseconds since the first fix.
     elapsed_ms: Vec<i64>,
@@ -115,7 +115,7 @@ pub(crate) enum GapName {
 #[expect(dead_code, reason = "describes what another crate writes")]
 pub(crate) struct RoadFeature {
     r#type: FeatureType,
-    /// Names the road for as long as it is there.
+    /// The id of the road, valid while the road exists.
     id: String,
     geometry: RoadGeometry,
     properties: RoadProperties,
@@ -138,22 +138,22 @@ pub(crate) struct Line {
     coordinates: Vec<[f64; 2]>,
 }
 
-/// Which geometry of GeoJSON it is.
+/// The type of the GeoJSON geometry.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what another crate writes")]
 pub(crate) enum LineType {
     LineString,
 }
 
-/// What is known of a road.
+/// The properties of a road.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RoadProperties {
     /// 0 to 100.
     pub(super) score: u8,
-    /// What the score is made of.
+    /// The parts of the score.
     pub(super) parts: RoadParts,
-    /// The measured length on which it was computed, metres.
+    /// The measured length, metres.
     pub(super) measured_m: u32,
     pub(super) length_m: u32,
     pub(super) drivers: DriversName,
@@ -164,7 +164,7 @@ pub(crate) struct RoadProperties {
     pub(super) drives: Option<Vec<DriveItem>>,
 }
 
-/// How many people drove a road.
+/// The number of drivers of a road, in classes.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(crate) enum DriversName {
     #[serde(rename = "few")]
@@ -177,7 +177,7 @@ pub(crate) enum DriversName {
     Fifty,
 }
 
-/// What is said of a collection.
+/// Fields about the whole collection.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CollectionHead {
     pub(super) r#type: CollectionType,

@@ -1,4 +1,4 @@
-//! Reads of one's own: `/v1/me/…`. Each needs a read token.
+//! Reads of an account's own data: `/v1/me/…`. Each requires a read token.
 
 pub(crate) mod car_drives;
 pub(crate) mod car_log;

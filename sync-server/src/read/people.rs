@@ -1,4 +1,4 @@
-//! Reads of people: `/v1/people…`.
+//! Reads of accounts: `/v1/people…`.
 
 pub(crate) mod cars;
 pub(crate) mod drives;

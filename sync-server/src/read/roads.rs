@@ -1,6 +1,6 @@
 //! Reads of roads: `/v1/roads…`.
 //!
-//! Roads are found in what is public, and belong to nobody; whom a road names is asked for like everybody else.
+//! Roads are found in public drives and have no owner. The drives that a road lists are authorized like any others.
 
 pub(crate) mod road;
 pub(crate) mod search;
@@ -16,18 +16,18 @@ use crate::http::error::ApiError;
 use crate::read::drive_item::DriveItem;
 use crate::read::geojson::{DriversName, RoadProperties};
 
-/// Whether a viewer may read roads: they are for everybody.
+/// Returns whether a viewer may read roads: they are public.
 fn may_read(viewer: Viewer) -> bool {
     let nobody = tourismo_core::id::AccountId::from_bytes([0; 16]);
     let audience = Audience::of_person(nobody, Relation::default());
     authorize(viewer, audience, Access::Listed).is_ok()
 }
 
-/// A road as a GeoJSON Feature.
+/// Returns a road as a GeoJSON Feature.
 fn feature(road: &RoadRecord, drives: Option<Vec<DriveItem>>) -> Result<Feature, ApiError> {
     let positions = |line: Vec<[f64; 2]>| line.into_iter().map(Position::from).collect();
     let mut lines: Vec<Vec<Position>> = cut_line(road.line.clone()).into_iter().map(positions).collect();
-    // A road over the date line has two lines (RFC 7946).
+    // A road across the date line has two lines (RFC 7946).
     let geometry = match lines.len() {
         1 => GeometryValue::LineString { coordinates: lines.remove(0) },
         _ => GeometryValue::MultiLineString { coordinates: lines },
@@ -62,8 +62,8 @@ impl From<Evidence> for DriversName {
     }
 }
 
-/// The direction from the beginning to the end, whole degrees clockwise from north; the first term of the great circle's is
-/// enough for 5 km.
+/// Returns the direction from the start to the end, whole degrees clockwise from north; the first term of the great
+/// circle is precise enough for 5 km.
 fn bearing_deg(line: &[[f64; 2]]) -> i64 {
     let (Some([from_lon, from_lat]), Some([to_lon, to_lat])) = (line.first(), line.last()) else { return 0 };
     let east = ((to_lon - from_lon + 540.0).rem_euclid(360.0) - 180.0) * from_lat.to_radians().cos();

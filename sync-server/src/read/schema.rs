@@ -1,4 +1,4 @@
-//! The shapes that several answers share, and what OpenAPI says of them.
+//! The types that several answers share, and their OpenAPI descriptions.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -15,7 +15,7 @@ use crate::http::error::ApiError;
 use crate::http::page::{Listed, Page};
 use crate::http::query::BadParameter;
 
-/// Who may see something.
+/// The visibility of a drive or a meet.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum VisibilityName {
@@ -42,14 +42,14 @@ impl From<Visibility> for VisibilityName {
 pub(crate) struct MeetItem {
     #[schema(value_type = String, format = Uuid)]
     pub(crate) id: DocId,
-    /// Who made it.
+    /// The owner.
     #[schema(value_type = String, format = Uuid)]
     pub(crate) account: AccountId,
     pub(crate) handle: Option<String>,
     pub(crate) display_name: Option<String>,
     pub(crate) title: String,
     pub(crate) text: String,
-    /// What the place is called; may be empty.
+    /// The name of the place; may be empty.
     pub(crate) place: String,
     /// Longitude, latitude, degrees.
     pub(crate) position: Option<[f64; 2]>,
@@ -96,13 +96,13 @@ impl Listed for MeetItem {
 /// A page of meets.
 pub(crate) type MeetPage = Page<MeetItem>;
 
-/// What was driven, summed.
+/// Sums over drives.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TotalsItem {
     pub(crate) drives: u64,
     pub(crate) distance_m: f64,
-    /// The time in motion, milliseconds.
+    /// The moving time, milliseconds.
     pub(crate) moving_ms: i64,
     pub(crate) duration_ms: i64,
     pub(crate) ascent_m: f64,
@@ -115,12 +115,12 @@ impl From<Totals> for TotalsItem {
     }
 }
 
-/// JSON as a column holds it.
+/// Returns the JSON of a column.
 pub(crate) fn raw(json: &str) -> Result<Box<RawValue>, ApiError> {
     RawValue::from_string(json.to_owned()).map_err(|_| ApiError::internal())
 }
 
-/// What every read may be refused with.
+/// The refusals of every read.
 pub(crate) enum Refusals {}
 
 impl utoipa::IntoResponses for Refusals {
@@ -138,7 +138,7 @@ impl utoipa::IntoResponses for Refusals {
                 "401",
                 refusal(
                     "The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or \
-                     old (`expired_token`).",
+                     expired (`expired_token`).",
                 ),
             ),
             ("404", refusal("Not found, or not visible to this viewer: `not_found`.")),
@@ -157,9 +157,10 @@ fn refusal(description: &str) -> ResponseBuilder {
     ResponseBuilder::new().description(description).content("application/json", content)
 }
 
-/// A refusal that says when to try again.
+/// Returns a refusal that states when to try again.
 fn refused_for_now(description: &str) -> ResponseBuilder {
     let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).build();
-    let header = HeaderBuilder::new().schema(Some(seconds)).description(Some("After how many seconds to try again."));
+    let header =
+        HeaderBuilder::new().schema(Some(seconds)).description(Some("The number of seconds after which to try again."));
     refusal(description).header("Retry-After", header.build())
 }

@@ -1,4 +1,4 @@
-//! `GET /v1/stats`: the relay in figures.
+//! `GET /v1/stats`: statistics of the relay.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,35 +17,35 @@ use crate::http::read_request::ReadRequest;
 use crate::http::readers::BackgroundReaders;
 use crate::read::schema::{Refusals, TotalsItem};
 
-/// How long figures may be old: to count everything takes longer than any other read.
+/// Maximum age of the statistics: counting everything takes longer than any other read.
 const FRESH: Duration = Duration::from_secs(60);
 
-/// The figures that were counted last. While somebody counts, others wait for what comes of it.
+/// The last statistics. While one request counts, others wait for its result.
 #[derive(Debug, Default)]
 pub(crate) struct TotalsCache(Mutex<Option<(Instant, RelayStats)>>);
 
-/// The relay in figures.
+/// Statistics of the relay.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct RelayStats {
-    /// Those who have a profile.
+    /// The number of accounts with a profile.
     people: u64,
-    /// Public ones.
+    /// The number of public meets.
     meets: u64,
-    /// Of public drives.
+    /// The sums of public drives.
     #[serde(flatten)]
     totals: TotalsItem,
 }
 
 /// What is public on this relay, in figures; up to a minute old.
 #[utoipa::path(
-    get, path = "/v1/stats", tag = "relay", security(()), responses((status = 200, description = "What the relay has, counted.", body = RelayStats), Refusals)
+    get, path = "/v1/stats", tag = "relay", security(()), responses((status = 200, description = "The statistics.", body = RelayStats), Refusals)
 )]
 pub(crate) async fn relay_stats(
     State(totals): State<Arc<TotalsCache>>,
     State(readers): State<BackgroundReaders>,
     mut request: ReadRequest,
 ) -> Result<Response, ApiError> {
-    // To wait for figures, or to count them beside everything else, keeps nobody from reading.
+    // Waiting for the statistics, or counting on separate connections, must not delay other reads.
     request.release_permit();
     let mut last = totals.0.lock().await;
     let stats = match last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {

@@ -1,4 +1,4 @@
-//! Public feeds out of rows: what `crate::read::formats` writes, with addresses in it that work from elsewhere.
+//! Makes public feeds from rows: the content for `crate::read::formats`, with absolute URLs.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,21 +23,21 @@ use crate::http::readers::AnswerReaders;
 use crate::read::formats::ics::CalendarEvent;
 use crate::read::formats::{Channel, Item, Shape, atom, clock_time, ics, json_feed};
 
-/// In which form a feed is written.
+/// The format of a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Atom,
     Json,
 }
 
-/// Which relay this is, and where.
+/// The relay's id and its origin.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub(crate) relay: RelayId,
     pub(crate) public_origin: Arc<PublicOrigin>,
 }
 
-/// Where this relay is, as the one who asks sees it.
+/// The URLs of this relay as seen by the client.
 #[derive(Clone, Debug)]
 pub(crate) struct Web {
     relay: RelayId,
@@ -85,32 +85,32 @@ where
 }
 
 impl Web {
-    /// The page of a published drive.
+    /// Returns the URL of a published drive's page.
     pub(crate) fn drive(&self, id: DocId) -> String {
         format!("{}/#/public/{id}", self.origin)
     }
 
-    /// The page of a meet.
+    /// Returns the URL of a meet's page.
     pub(crate) fn meet(&self, id: DocId) -> String {
         format!("{}/#/meets/{id}", self.origin)
     }
 }
 
-/// A page of what everybody may see.
+/// A page of public content.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    /// What the feed is of, apart from its parameters; names it.
+    /// The subject of the feed without its parameters, which identifies it.
     pub(crate) about: String,
-    /// What it is called.
+    /// The title.
     pub(crate) title: String,
-    /// Its page for people, after `#/`.
+    /// Its web page, after `#/`.
     pub(crate) page: String,
     pub(crate) items: Vec<Item>,
-    /// The place of the next page.
+    /// The cursor of the next page.
     pub(crate) next: Option<String>,
 }
 
-/// A page of what everybody may see, as a feed.
+/// Returns a page of public content as a feed.
 pub(crate) fn feed(FeedRequest { request, web, .. }: &FeedRequest, feed: Feed, form: Form) -> Response {
     let (path, query) = request.uri.split_once('?').unwrap_or((&request.uri, ""));
     let Feed { about, title, page, items, next } = feed;
@@ -134,8 +134,8 @@ pub(crate) fn feed(FeedRequest { request, web, .. }: &FeedRequest, feed: Feed, f
     }
 }
 
-/// The id of a feed, which all of its pages have: of this relay, whatever name it was reached by, and of what the feed is
-/// asked for.
+/// Returns the id of a feed, the same for all of its pages: it depends on the relay, whatever its name, and on the
+/// subject of the feed.
 fn feed_id(relay: &RelayId, about: &str, query: &str) -> DocId {
     let parameters: BTreeMap<_, _> = form_urlencoded::parse(query.as_bytes()).collect();
     let value = |name: &str| parameters.get(name).map(Cow::as_ref).unwrap_or_default();
@@ -145,13 +145,13 @@ fn feed_id(relay: &RelayId, about: &str, query: &str) -> DocId {
         Sha256::digest([b"tourismo feed v1".as_slice(), &relay.0, about.as_bytes(), b"?", query.as_bytes()].concat());
     let mut id = [0; 16];
     id.copy_from_slice(&digest[..16]);
-    // A UUID whose bits are the maker's business (RFC 9562, version 8).
+    // A UUID of version 8 (RFC 9562).
     id[6] = (id[6] & 0x0f) | 0x80;
     id[8] = (id[8] & 0x3f) | 0x80;
     DocId::from_bytes(id)
 }
 
-/// Drives as items of a feed.
+/// Returns drives as items of a feed.
 pub(crate) fn drives(web: &Web, rows: &[FeedRow]) -> Result<Vec<Item>, ApiError> {
     rows.iter().map(|row| drive(web, row)).collect()
 }
@@ -175,7 +175,7 @@ fn drive(web: &Web, row: &FeedRow) -> Result<Item, ApiError> {
         minutes / 60,
         minutes % 60
     );
-    // One line at most: the longest part stands for the drive.
+    // A feed item has one line, so the longest part stands for the drive.
     let line = parts.into_iter().filter(|part| part.len() > 1).max_by_key(Vec::len);
     let [west, south, east, north] = row.bbox;
     Ok(Item {
@@ -190,13 +190,13 @@ fn drive(web: &Web, row: &FeedRow) -> Result<Item, ApiError> {
     })
 }
 
-/// The middle between two longitudes; west is greater than east over the date line.
+/// Returns the middle between two longitudes; west is greater than east across the date line.
 fn middle_lon(west: f64, east: f64) -> f64 {
     let width = if west > east { east + 360.0 - west } else { east - west };
     (west + width / 2.0 + 180.0).rem_euclid(360.0) - 180.0
 }
 
-/// A meet as an item of a feed. When it is stands in its text: feeds know only when something was said.
+/// Returns a meet as an item of a feed. Its time is in its text, because feeds have only times of publishing.
 pub(crate) fn meet(web: &Web, meet: &MeetRecord, organiser: &Author) -> Item {
     let begins = clock_time(meet.starts_at, &meet.time_zone);
     let lines = [begins.as_str(), &meet.place, &meet.text].map(str::trim);
@@ -216,13 +216,13 @@ fn author(author: &Author) -> String {
     name(author.handle.as_deref(), author.display_name.as_deref())
 }
 
-/// What a person is called in a feed.
+/// Returns the name of an account in a feed.
 pub(crate) fn name(handle: Option<&str>, display_name: Option<&str>) -> String {
     let known = display_name.filter(|name| !name.trim().is_empty()).or(handle);
     known.unwrap_or("Somebody").to_owned()
 }
 
-/// Meets that the one who asks may see, as a calendar.
+/// Returns meets that the viewer may see, as a calendar.
 pub(crate) fn calendar<'m>(
     request: &ReadRequest,
     web: &Web,

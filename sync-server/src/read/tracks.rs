@@ -1,5 +1,4 @@
-//! Tracks of published drives, as answers of any form are made of them: read off their blocks, and written while a client
-//! reads.
+//! Tracks of published drives for answers of any format: read from their blocks, and written while the client reads.
 
 use std::sync::Arc;
 
@@ -16,14 +15,14 @@ use crate::http::error::ApiError;
 use crate::read::formats::track::{self, BYTES_PER_FIX, Steps, Track};
 use crate::runtime::background_thread::BackgroundThread;
 
-/// How many fixes are as much work as any other request.
+/// The number of fixes that cost as much as any other request.
 const FIXES_PER_REQUEST: usize = 5_000;
 
-/// What reading tracks takes.
+/// The state that reading tracks needs.
 #[derive(Debug)]
 pub(crate) struct Tracks {
     pub(crate) limiter: Arc<RateLimiter>,
-    /// Large answers that are on their way.
+    /// The large answers that are being sent.
     pub(crate) bodies: Arc<Bodies>,
     /// Reads blocks, one track at a time.
     pub(crate) thread: BackgroundThread,
@@ -31,8 +30,8 @@ pub(crate) struct Tracks {
 }
 
 impl Tracks {
-    /// The track in these blocks, with room for it in memory as long as it is written to whoever asks, who pays by its length.
-    /// One track is read at a time: that takes five times the room, for milliseconds.
+    /// Returns the track in these blocks, with a permit for its memory until it is written; the client is charged by
+    /// its length. One track is read at a time, because reading needs five times the memory for some milliseconds.
     pub(crate) async fn read(
         &self,
         source: Source,
@@ -46,8 +45,8 @@ impl Tracks {
         Ok((track, room))
     }
 
-    /// The tag of an answer that is made of these parts: a function of what is shown, and of nothing else that the relay
-    /// knows. Nobody can guess from it what a part holds besides. Weak, because an answer may be compressed.
+    /// Returns the tag of an answer with these parts: it depends only on shown data, and nobody can guess hidden data
+    /// from it. Weak, because the answer may be compressed.
     pub(crate) fn etag(&self, form: &str, page: &DrivePage, blocks: &[Vec<u8>]) -> HeaderValue {
         let DrivePage { account, visibility: _, started_at, utc_offset, title, car, stats, bbox, author } = page;
         let shown =
@@ -60,7 +59,7 @@ impl Tracks {
     }
 }
 
-/// A text that is written while it is read, and how long it is.
+/// Returns a text that is written while it is read, with its length.
 pub(crate) async fn written(room: BodyPermit, mut steps: impl Steps) -> Result<(usize, Body), ApiError> {
     let measured = tokio::task::spawn_blocking(move || {
         let length = track::length(&mut steps);

@@ -1,4 +1,4 @@
-//! `GET /metrics`, on an address of its own, and the layer that counts requests.
+//! `GET /metrics`, at an address of its own, and the layer that counts requests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use crate::http::readers::BackgroundReaders;
 use crate::runtime::metrics::Metrics;
 use crate::writer::Writer;
 
-/// How long the database may take to say how large it is.
+/// Maximum time for reading the size of the database.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where counting the documents ends whose rows are still to be derived.
+/// Maximum of the count of due documents.
 const MAX_COUNTED: u32 = 10_000;
 
 /// The media type of the answer.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The route of requests that no path of the API matches: files of the app.
+/// The route of requests that match no path of the API: files of the app.
 const APP: &str = "app";
 
-/// Counts a request and its answer, and logs both.
+/// Counts and logs a request with its answer.
 pub(super) async fn observe(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or(APP, MatchedPath::as_str).to_owned();
     let (method, began) = (request.method().clone(), Instant::now());
@@ -42,7 +42,7 @@ pub(super) async fn observe(State(metrics): State<Arc<Metrics>>, request: Reques
     response
 }
 
-/// `GET /metrics`, and nothing else.
+/// The router for `GET /metrics` only.
 pub(crate) fn router(state: AppState) -> Router {
     Router::new().route("/metrics", get(exposition)).with_state(state)
 }
@@ -54,7 +54,7 @@ async fn exposition(
 ) -> Response {
     let (jobs, bytes) = writer.waiting();
     metrics.writer.waiting(jobs, bytes);
-    // What the database does not say in time stays as it was said last.
+    // If the database is too slow, the last values stay.
     let looked = timeout(PATIENCE, async {
         let mut reader = readers.acquire().await?;
         let due = due::count(&mut reader, MAX_COUNTED).await?;

@@ -1,4 +1,4 @@
-//! `GET /v1/openapi.json`: every read, described by the code that answers it.
+//! `GET /v1/openapi.json`: the description of every read, made from the code that answers it.
 
 use std::sync::LazyLock;
 
@@ -11,12 +11,12 @@ use utoipa::openapi::{InfoBuilder, License, Server};
 use super::router::documented;
 use crate::http::error::{ErrorBody, ErrorDetails};
 
-/// What is said of all reads together.
+/// The general part of the description.
 #[derive(OpenApi)]
 #[openapi(components(schemas(ErrorBody, ErrorDetails)))]
 pub(super) struct Document;
 
-/// The document without the reads.
+/// Returns the description without the reads.
 pub(super) fn head() -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     let token = HttpBuilder::new()
@@ -30,21 +30,23 @@ pub(super) fn head() -> utoipa::openapi::OpenApi {
         .title("Tourismo")
         .version("1")
         .license(Some(License::builder().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build()))
-        .description(Some("What a relay tells over HTTP. Times are milliseconds since 1970 UTC, places degrees."))
+        .description(Some(
+            "Reads of a relay over HTTP. Times are milliseconds since 1970 UTC, positions are in degrees.",
+        ))
         .build();
     document.info = info;
     document.servers = Some(vec![Server::new("/")]);
     document
 }
 
-/// The document as text, as the snapshot in the repository has it.
+/// Returns the description as text, as in the repository's snapshot.
 pub fn openapi_json() -> String {
     let mut text = documented().1.to_pretty_json().expect("the document is JSON");
     text.push('\n');
     text
 }
 
-/// Serves the document.
+/// Serves the description.
 pub(super) async fn openapi() -> impl IntoResponse {
     static TEXT: LazyLock<String> = LazyLock::new(openapi_json);
     ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], TEXT.as_str())

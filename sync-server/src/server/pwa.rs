@@ -1,4 +1,4 @@
-//! Serves the built PWA: embedded in the binary, or from a folder. A file that the build compressed is sent compressed.
+//! Serves the built PWA: embedded in the binary, or from a folder. Files that the build compressed are sent compressed.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use rust_embed::RustEmbed;
 
 use crate::http::error::ApiError;
 
-/// The PWA as it was when this binary was built; in debug builds the files as they are.
+/// The PWA as of the build of this binary; in debug builds the present files.
 #[derive(RustEmbed)]
 #[folder = "../pwa-shim/dist"]
 #[allow_missing = true]
 struct BundledFile;
 
-/// Where the PWA comes from.
+/// The source of the PWA.
 #[derive(Clone, Debug)]
 pub(crate) enum Pwa {
     Embedded,
@@ -27,7 +27,7 @@ pub(crate) enum Pwa {
 const NOT_BUILT: &str = "The relay is running. Its web app is not part of this build: build pwa-shim, then build or \
                          restart the relay, or start it with --pwa and the folder that holds index.html.\n";
 
-/// Serves a file, or the page for every other path that names no file: the page itself knows where it is.
+/// Serves a file, or the page for every path that is not a file, because the page handles routes.
 pub(crate) async fn serve(State(pwa): State<Arc<Pwa>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return ApiError::method_not_allowed().into_response();
@@ -46,7 +46,7 @@ pub(crate) async fn serve(State(pwa): State<Arc<Pwa>>, method: Method, uri: Uri,
 }
 
 impl Pwa {
-    /// The file as it was compressed by the build if the client accepts that and the build did, else as it is.
+    /// Returns the file as compressed by the build, if it exists and the client accepts it, else uncompressed.
     async fn file(&self, path: &str, accepts_brotli: bool) -> Option<Response> {
         if accepts_brotli && let Some(bytes) = self.read(&format!("{path}.br")).await {
             return Some(([(header::CONTENT_ENCODING, "br")], file(path, bytes)).into_response());
@@ -65,15 +65,15 @@ impl Pwa {
     }
 }
 
-/// Whether a path stays within its folder, on every platform.
+/// Returns whether a path stays within its folder, on every platform.
 fn is_plain(path: &str) -> bool {
     let is_plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', ':', '\0', '%']);
     path.split('/').all(is_plain)
 }
 
 fn file(path: &str, bytes: Cow<'static, [u8]>) -> Response {
-    // Names under assets/ contain a hash of the content. Everything else must be asked for again, the page and the
-    // service worker above all: they decide which version of the app a phone runs.
+    // Names under assets/ contain a hash of the content. Everything else must be revalidated, above all the page and
+    // the service worker, which decide the version of the app on a phone.
     let caching = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     let headers = [
         (header::CONTENT_TYPE, content_type(path)),
@@ -83,7 +83,7 @@ fn file(path: &str, bytes: Cow<'static, [u8]>) -> Response {
     (headers, bytes).into_response()
 }
 
-/// Whether `Accept-Encoding` names Brotli (RFC 9110, 12.5.3), with a weight other than 0.
+/// Returns whether `Accept-Encoding` contains Brotli (RFC 9110, 12.5.3) with a weight other than 0.
 fn accepts_brotli(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| {

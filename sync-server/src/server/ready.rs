@@ -1,4 +1,4 @@
-//! `GET /v1/ready`: whether the server can do its work. Send it nobody while it cannot.
+//! `GET /v1/ready`: whether the server can do its work. A load balancer sends it no clients while it cannot.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::http::readers::{BackgroundReaders, Stopping};
 use crate::runtime::clock::Clock;
 use crate::writer::Writer;
 
-/// How long the writer may take to get round to a question.
+/// Maximum time of the writer's answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where counting the documents ends whose rows are still to be derived.
+/// Maximum of the count of due documents.
 const MAX_COUNTED: u32 = 10_000;
 
-/// Says whether the writer can store, the database can be read, and the server is not stopping.
+/// Answers whether the writer can store, the database can be read, and the server is not stopping.
 pub(crate) async fn ready(
     State(writer): State<Writer>,
     State(readers): State<BackgroundReaders>,
@@ -37,7 +37,7 @@ pub(crate) async fn ready(
     let stopping = *stopping.0.borrow();
     let is_ready = writer && database && !stopping;
     let status = if is_ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    // What comes is dated by the log then: this needs an operator, and keeps nobody from their work.
+    // Entries are dated after the log then: an operator must act, but clients can go on.
     let clock_behind_s = clock.look().map(|behind_ms| behind_ms / 1_000);
     let body = json!({
         "ready": is_ready,

@@ -1,4 +1,4 @@
-//! Routes, and what is wrapped around all of them.
+//! The routes, and the layers around all of them.
 
 use std::pin::Pin;
 use std::sync::{Arc, Once};
@@ -32,10 +32,10 @@ use crate::read::{drives, feed, me, meets, people, roads, stats};
 use crate::runtime::metrics::{Metrics, OpenGauge};
 use crate::sync;
 
-/// How long a read may take.
+/// Maximum time of a read.
 const READ_DEADLINE: Duration = Duration::from_secs(30);
 
-/// What pages of this host may do. The camera reads the code that another device shows.
+/// Permissions of pages of this host. The camera reads the code that another device shows.
 const POLICIES: [(HeaderName, &str); 4] = [
     (
         HeaderName::from_static("permissions-policy"),
@@ -46,14 +46,14 @@ const POLICIES: [(HeaderName, &str); 4] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-/// The type of event streams, as axum says it.
+/// The media type of event streams, as axum writes it.
 const EVENT_STREAM: &str = "text/event-stream";
 
-/// What pages of this host may load, and where they may connect. The core is WebAssembly, and maps draw in workers made of
-/// blobs and set styles. A page connects to its own host alone; that host is named for WebSockets, too, because not every
-/// browser takes them for `'self'`.
+/// Returns which resources pages of this host may load, and where they may connect. The core is WebAssembly, and maps
+/// draw in workers made of blobs and set styles. A page connects to its own host only; the policy names that host for
+/// WebSockets, too, because some browsers do not include them in `'self'`.
 fn content_security_policy(origin: &str) -> String {
-    // A policy cannot name an IPv6 address.
+    // A policy cannot contain an IPv6 address.
     let host = origin.split_once("://").map(|(_, host)| host).filter(|host| !host.contains('['));
     let sockets = host.map(|host| format!(" ws://{host} wss://{host}")).unwrap_or_default();
     format!(
@@ -63,7 +63,7 @@ fn content_security_policy(origin: &str) -> String {
     )
 }
 
-/// Every read, with its description.
+/// Returns every read with its description.
 pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(feed::public::public))
@@ -112,9 +112,9 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .split_for_parts()
 }
 
-/// Everything that the server answers.
+/// Returns the router of everything that the server answers.
 pub(crate) fn router(state: AppState) -> Router {
-    // A read token is the only credential, and pages cannot send somebody else's: any page may ask.
+    // A read token is the only credential, and a page cannot send that of another one, so any page may read.
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD])
@@ -125,7 +125,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .0
         .route("/v1/openapi.json", get(openapi::openapi))
         .route("/v1/ready", get(ready::ready))
-        // Within the layer: browsers ask with OPTIONS whether they may send a token.
+        // Within the layer, because browsers send OPTIONS before they send a token.
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .layer(cors.clone())
         .layer(from_fn(in_time));
@@ -138,7 +138,7 @@ pub(crate) fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), compression::compress))
         .layer(from_fn_with_state(state.clone(), count))
         .layer(from_fn_with_state(state.clone(), metrics::observe))
-        // Whoever asks whether the process runs is not counted: it costs less than a refusal.
+        // Health checks are not counted, because they cost less than a refusal.
         .route("/v1/health", get(health::health).fallback(async || ApiError::method_not_allowed()).layer(cors))
         .layer(CatchPanicLayer::custom(|_| ApiError::internal().into_response()));
     for (name, value) in POLICIES {
@@ -147,7 +147,7 @@ pub(crate) fn router(state: AppState) -> Router {
     router.layer(from_fn_with_state(state.clone(), with_content_security_policy)).with_state(state)
 }
 
-/// Says of each answer what a page may load.
+/// Adds the content security policy to each answer.
 async fn with_content_security_policy(
     State(public_origin): State<Arc<PublicOrigin>>,
     request: Request,
@@ -162,7 +162,7 @@ async fn with_content_security_policy(
     response
 }
 
-/// Whether the process runs and can do its work, and nothing else: what a socket of the reserve answers.
+/// Returns the router of health checks, which also answers on reserved sockets.
 pub(crate) fn health_router(state: AppState) -> Router {
     Router::new()
         .route("/v1/health", get(health::health))
@@ -173,7 +173,7 @@ pub(crate) fn health_router(state: AppState) -> Router {
         .with_state(state)
 }
 
-/// Counts the request of whoever makes it, and says who that is to those that ask for a [`Source`].
+/// Counts a request for its client, and passes the client's [`Source`] to handlers.
 async fn count(
     State(limiter): State<Arc<RateLimiter>>,
     State(metrics): State<Arc<Metrics>>,
@@ -208,7 +208,7 @@ async fn count(
     Ok(response.map(|body| Body::new(CountedBody { body, _place: place, _open: open })))
 }
 
-/// A body that is counted for as long as it is being sent.
+/// A body that is counted while it is being sent.
 struct CountedBody {
     body: Body,
     _place: ConnectionPermit,
@@ -235,7 +235,7 @@ impl HttpBody for CountedBody {
     }
 }
 
-/// Gives up what takes too long; a stream has begun before that.
+/// Fails requests that take too long; a stream has begun before that.
 async fn in_time(request: Request, next: Next) -> Result<Response, ApiError> {
     timeout(READ_DEADLINE, next.run(request)).await.map_err(|_| ApiError::timed_out())
 }
@@ -251,7 +251,7 @@ fn warn_of_unnamed_client() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         tracing::warn!(
-            "a request came whose client no proxy names, as --trust-proxy expects; such requests share one address's limits"
+            "a request has no client address from a proxy, as --trust-proxy expects; such requests share one address's limits"
         );
     });
 }

@@ -1,6 +1,7 @@
-//! The server's state in slices: a handler takes the slices that it needs, such as `State(readers): State<AnswerReaders>`.
+//! The server's state in slices: a handler takes the slices that it needs, such as `State(readers):
+//! State<AnswerReaders>`.
 //!
-//! Only this and the code that starts the server know all of them.
+//! Only this module and the start of the server use all of them.
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ pub(crate) struct AppState(pub(crate) Arc<Slices>);
 
 macro_rules! slices {
     ($($field:ident: $slice:ty),+ $(,)?) => {
-        /// One value of each kind that a handler can ask for.
+        /// One value of each type that a handler can take.
         #[derive(Debug)]
         pub(crate) struct Slices {
             $(pub(crate) $field: $slice,)+

@@ -1,4 +1,4 @@
-//! `GET /v1/drives/{id}/comments`: what people say about a published drive, the latest first.
+//! `GET /v1/drives/{id}/comments`: the comments on a published drive, the latest first.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::read::access_check;
 use crate::read::schema::Refusals;
 use crate::runtime::clock::Clock;
 
-/// What somebody says.
+/// A comment.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CommentItem {
@@ -36,14 +36,14 @@ pub(crate) struct CommentItem {
     #[schema(value_type = i64)]
     at: Timestamp,
     text: String,
-    /// Whether it is the viewer's.
+    /// Whether the viewer wrote it.
     is_mine: bool,
 }
 
-/// What is said of all comments together.
+/// Fields about all comments.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CommentsHead {
-    /// How many there are on all pages; at most 1,000, which stands for more, too.
+    /// The number of comments on all pages; at most 1,000, which also stands for more.
     count: u64,
 }
 
@@ -57,11 +57,12 @@ impl Listed for CommentItem {
 /// A page of comments.
 pub(crate) type CommentPage = Page<CommentItem, CommentsHead>;
 
-/// How far ahead of the relay's clock an author's may be, milliseconds: a day, which no wrong time zone reaches.
+/// How far the time of a comment may be ahead of the relay's clock, milliseconds: a day, which exceeds any wrong time
+/// zone.
 const AHEAD_MS: i64 = 86_400_000;
 
-/// What people say about a drive, the latest first: by their own clocks. What is dated more than a day ahead is not told before
-/// its time, so that nobody's word stays on top.
+/// The comments on a drive, the latest first by their authors' clocks. A comment that is dated more than a day ahead is
+/// hidden until its time, so that none stays at the top.
 #[utoipa::path(
     get, path = "/v1/drives/{id}/comments", tag = "drives", security((), ("token" = [])),
     params(("id" = String, Path, description = "The published drive."), PageQuery),

@@ -1,4 +1,5 @@
-//! `GET /v1/drives/{id}`: a published drive as a GeoJSON Feature (RFC 7946), its track in parts, with what charts need.
+//! `GET /v1/drives/{id}`: a published drive as a GeoJSON Feature (RFC 7946), its track in parts, with columns for
+//! charts.
 
 use std::sync::Arc;
 
@@ -23,10 +24,12 @@ use crate::read::geojson::{DriveFeature, DriveHead};
 use crate::read::schema::{Refusals, raw};
 use crate::read::tracks::{self, Tracks};
 
-/// A published drive as a GeoJSON Feature (RFC 7946). Private, withdrawn and unknown ones are not found, all the same.
+/// A published drive as a GeoJSON Feature (RFC 7946). Private, withdrawn and unknown drives give the same answer: not
+/// found.
 ///
-/// The geometry is a `MultiLineString` without the gaps, cut at the date line (RFC 7946); `properties.parts` has for each of its lines the columns
-/// `elapsedMs` (since the first fix), `speedMps` and `altitudeM` (`null` where unknown), one value for each position.
+/// The geometry is a `MultiLineString` without the gaps, cut at the date line (RFC 7946). `properties.parts` has for
+/// each of its lines the columns `elapsedMs` (since the first fix), `speedMps` and `altitudeM` (`null` where unknown),
+/// one value for each position.
 #[utoipa::path(
     get, path = "/v1/drives/{id}", tag = "drives", security((), ("token" = [])),
     params(("id" = String, Path, description = "The published drive.")),
@@ -59,7 +62,7 @@ pub(crate) async fn drive(
     Ok(for_its_audience((caching, headers, body).into_response(), &page))
 }
 
-/// The drive, if the viewer may see it.
+/// Returns the drive, if the viewer may see it.
 pub(super) async fn admit(reader: &mut Connection, request: &ReadRequest, id: DocId) -> Result<DrivePage, ApiError> {
     let page = published::find(reader, id).await?.ok_or_else(ApiError::not_found)?;
     let relation = access_check::relation(reader, request.viewer, page.account).await?;
@@ -68,7 +71,7 @@ pub(super) async fn admit(reader: &mut Connection, request: &ReadRequest, id: Do
     Ok(page)
 }
 
-/// Says of a drive for everyone that everybody has the same.
+/// Marks the answer for a public drive as the same for everybody.
 pub(super) fn for_its_audience(mut response: Response, page: &DrivePage) -> Response {
     if page.visibility == Visibility::Public {
         response.extensions_mut().insert(SharedAnswers);

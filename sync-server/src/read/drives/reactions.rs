@@ -1,4 +1,4 @@
-//! `GET /v1/drives/{id}/reactions`: what people feel about a published drive.
+//! `GET /v1/drives/{id}/reactions`: the reactions to a published drive.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -20,7 +20,7 @@ use crate::read::access_check;
 use crate::read::drive_item::ReactionCounts;
 use crate::read::schema::Refusals;
 
-/// What somebody feels.
+/// A reaction.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ReactionItem {
@@ -34,11 +34,11 @@ pub(crate) struct ReactionItem {
     is_mine: bool,
 }
 
-/// What is said of all reactions together.
+/// Fields about all reactions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReactionsHead {
     counts: ReactionCounts,
-    /// What the viewer feels.
+    /// The viewer's reaction.
     mine: Option<&'static str>,
 }
 
@@ -52,7 +52,7 @@ impl Listed for ReactionItem {
 /// A page of reactions.
 pub(crate) type ReactionPage = Page<ReactionItem, ReactionsHead>;
 
-/// What people feel about a drive: counted, and who.
+/// The reactions to a drive: their numbers, and the accounts.
 #[utoipa::path(
     get, path = "/v1/drives/{id}/reactions", tag = "drives", security((), ("token" = [])),
     params(("id" = String, Path, description = "The published drive."), PageQuery),

@@ -24,19 +24,20 @@ use crate::read::formats::json_feed::JsonFeed;
 use crate::read::schema::Refusals;
 use crate::read::syndication::{self, Feed, FeedRequest, Form};
 
-/// `bbox`, as the public feed takes it.
+/// `bbox`, for the public feed.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct BoundsQuery {
-    /// Drives that are wholly within these bounds: `west,south,east,north` in degrees, west greater than east over the date line.
+    /// Drives that are completely within these bounds: `west,south,east,north` in degrees, west greater than east
+    /// across the date line.
     #[serde(default, deserialize_with = "given")]
     #[param(value_type = String)]
     bbox: Option<Bounds>,
 }
 /// Public drives, newest first.
 ///
-/// They are listed by the hour in which they began. Within an hour the relay orders them; the fourth drive of an account and
-/// those after it stand behind all others.
+/// They are ordered by the hour in which they began. Within an hour the relay decides the order; the fourth and later
+/// drives of an account come after all others.
 #[utoipa::path(
     get, path = "/v1/feed/public", tag = "feed", security((), ("token" = [])),
     params(BoundsQuery, PageQuery
@@ -60,7 +61,7 @@ pub(crate) async fn public(
     request.answer(&DrivePage { head: (), items, next })
 }
 
-/// Public drives as Atom with GeoRSS: by the hour in which they became visible, the latest first.
+/// Public drives as Atom with GeoRSS, by the hour in which they became visible, the latest first.
 #[utoipa::path(
     get, path = "/v1/feed/public.atom", tag = "feeds", security(()),
     params(BoundsQuery, PageQuery),
@@ -73,7 +74,7 @@ pub(crate) async fn public_atom(
     syndicated(&asked, bbox, Form::Atom).await
 }
 
-/// Public drives as JSON Feed 1.1: by the hour in which they became visible, the latest first.
+/// Public drives as JSON Feed 1.1, by the hour in which they became visible, the latest first.
 #[utoipa::path(
     get, path = "/v1/feed/public.json", tag = "feeds", security(()),
     params(BoundsQuery, PageQuery),
@@ -117,7 +118,7 @@ async fn rows(readers: &AnswerReaders, paging: &PageQuery, bbox: Option<Bounds>,
     })
 }
 
-/// A page, without those whom the viewer blocks: it may be shorter than asked for.
+/// Removes drives of accounts that the viewer blocks, so a page may be shorter than requested.
 async fn shown(
     readers: &AnswerReaders,
     viewer: Viewer,

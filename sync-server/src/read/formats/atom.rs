@@ -1,21 +1,21 @@
 //! Atom (RFC 4287) with GeoRSS, in pages (RFC 5005).
 //!
-//! Crate `atom_syndication` (0.12) would bring a second version of `quick-xml`, and `chrono` beside `jiff`, in the place of
-//! some 40 lines.
+//! The crate `atom_syndication` (0.12) would add a second version of `quick-xml`, and `chrono` beside `jiff`, in place
+//! of about 40 lines.
 
 use super::xml::Xml;
 use super::{Channel, Item, Shape, rfc3339};
 
-/// What the form is called.
+/// The media type.
 pub(crate) const CONTENT_TYPE: &str = "application/atom+xml; charset=utf-8";
 
-/// A page of a feed as Atom.
+/// Returns a page of a feed as Atom.
 pub(crate) fn write(channel: &Channel) -> String {
     let mut xml = Xml::new();
     let names = [("xmlns", "http://www.w3.org/2005/Atom"), ("xmlns:georss", "http://www.georss.org/georss")];
     xml.nest("feed", &names, |xml| {
         xml.text("title", &channel.title);
-        // Pages of one feed have one id.
+        // All pages of a feed have the same id.
         xml.text("id", &format!("urn:uuid:{}", channel.id));
         xml.text("updated", &rfc3339(channel.updated_at()));
         xml.text("generator", "Tourismo");
@@ -41,7 +41,7 @@ fn entry(xml: &mut Xml, item: &Item) {
     if !item.text.is_empty() {
         xml.text("summary", &item.text);
     }
-    // GeoRSS says latitude first.
+    // GeoRSS has the latitude first.
     let pair = |[lon, lat]: &[f64; 2]| format!("{lat} {lon}");
     match &item.place {
         Some(Shape::Point(point)) => xml.text("georss:point", &pair(point)),

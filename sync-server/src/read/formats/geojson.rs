@@ -10,13 +10,13 @@ use tourismo_core::track::parts::Gap;
 
 use super::track::{Steps, Track, TrackFix, TrackPart};
 
-/// What the form is called.
+/// The media type.
 pub(crate) const CONTENT_TYPE: &str = "application/geo+json";
 
-/// How many fixes are written in one step.
+/// The number of fixes that are written in one step.
 const FIXES_PER_STEP: usize = 256;
 
-/// A Feature in the making.
+/// A Feature while it is being written.
 #[derive(Debug)]
 pub(crate) struct Feature {
     lines: Vec<TrackPart>,
@@ -25,7 +25,7 @@ pub(crate) struct Feature {
     at: At,
 }
 
-/// Up to where it is written.
+/// The position up to which it is written.
 #[derive(Clone, Copy, Debug)]
 enum At {
     Head,
@@ -46,7 +46,8 @@ enum Column {
 }
 
 impl Feature {
-    /// A feature of a track. `properties` is a JSON object, to which `parts` is added; a line has two positions at least.
+    /// Creates a feature of a track. `properties` is a JSON object, to which `parts` is added; a line has at least two
+    /// positions.
     pub(crate) fn new(id: &str, bbox: [f64; 4], properties: &str, track: Track) -> Feature {
         let [west, south, east, north] = bbox.map(number);
         let properties = properties.strip_suffix('}').unwrap_or(properties);
@@ -60,7 +61,7 @@ impl Feature {
         }
     }
 
-    /// Writes fixes of a line from one on, in brackets; returns where to go on if there are more.
+    /// Writes fixes of a line from one on, in brackets; returns where to continue if there are more.
     fn fixes(
         text: &mut String,
         part: &TrackPart,
@@ -142,7 +143,7 @@ impl Column {
         }
     }
 
-    /// What stands before its values.
+    /// Returns the text before its values.
     fn begin(self, line: usize, after: Option<Gap>) -> String {
         match self {
             Column::Elapsed => {
@@ -175,12 +176,12 @@ fn optional(text: &mut String, value: Option<f64>) {
     }
 }
 
-/// A number as JSON has it. What is none cannot be said.
+/// Returns a number as JSON, which has no NaN and no infinity.
 fn number(value: f64) -> String {
     if value.is_finite() { format!("{value:?}") } else { "null".to_owned() }
 }
 
-/// Why nothing was measured before a part.
+/// Returns the name of the reason of a gap.
 fn gap_name(gap: Gap) -> &'static str {
     match gap {
         Gap::NoSignal => "noSignal",

@@ -1,20 +1,20 @@
-//! GPX 1.1: a published drive for other maps. Times are left out: the hour of the day is nobody's business.
+//! GPX 1.1: a published drive for other maps. Times are left out, because the time of day is private.
 
 use std::fmt::Write;
 
 use super::track::{Steps, Track};
 use super::xml::Xml;
 
-/// What the form is called.
+/// The media type.
 pub(crate) const CONTENT_TYPE: &str = "application/gpx+xml; charset=utf-8";
 
-/// How many fixes are written in one step.
+/// The number of fixes that are written in one step.
 const FIXES_PER_STEP: usize = 256;
 
-/// Where the segments stand in a document that has none.
+/// The position of the segments in a document without any.
 const AFTER_SEGMENTS: &str = "</trk>";
 
-/// A document in the making: one track, one segment for each part.
+/// A document while it is being written: one track, one segment for each part.
 #[derive(Debug)]
 pub(crate) struct Gpx {
     track: Track,
@@ -23,7 +23,7 @@ pub(crate) struct Gpx {
     at: At,
 }
 
-/// Up to where it is written.
+/// The position up to which it is written.
 #[derive(Clone, Copy, Debug)]
 enum At {
     Head,
@@ -33,7 +33,7 @@ enum At {
 }
 
 impl Gpx {
-    /// A drive as GPX.
+    /// Creates a document of a drive.
     pub(crate) fn new(title: &str, author: &str, url: &str, track: Track) -> Gpx {
         let mut xml = Xml::new();
         let names = [("version", "1.1"), ("creator", "Tourismo"), ("xmlns", "http://www.topografix.com/GPX/1/1")];
@@ -45,7 +45,7 @@ impl Gpx {
             });
             xml.nest("trk", &[], |xml| xml.text("name", title));
         });
-        // Texts are escaped: nothing else in the document looks like this.
+        // Texts are escaped, so nothing else in the document looks like this.
         let document = xml.finish();
         let (head, tail) = document.split_at(document.rfind(AFTER_SEGMENTS).unwrap_or(document.len()));
         Gpx { track, head: head.to_owned(), tail: tail.to_owned(), at: At::Head }

@@ -1,7 +1,7 @@
 //! iCalendar (RFC 5545): meets for calendars that subscribe to them.
 //!
-//! Crate `icalendar` (0.17) only reads it, in the tests: its writer adds `DTSTAMP` and a random `UID` to each component,
-//! also to `VTIMEZONE`, which RFC 5545 does not allow there and which would change every ETag.
+//! The crate `icalendar` (0.17) is used in the tests only: its writer adds `DTSTAMP` and a random `UID` to each
+//! component, also to `VTIMEZONE`, where RFC 5545 does not allow them and where they would change every ETag.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -13,10 +13,10 @@ use tourismo_core::time::Timestamp;
 
 use super::instant;
 
-/// What the form is called.
+/// The media type.
 pub(crate) const CONTENT_TYPE: &str = "text/calendar; charset=utf-8";
 
-/// The most octets of a line (RFC 5545, section 3.1).
+/// Maximum number of octets of a line (RFC 5545, section 3.1).
 const MAX_LINE: usize = 75;
 
 /// A meet in a calendar.
@@ -34,14 +34,14 @@ pub(crate) struct CalendarEvent {
     pub(crate) position: Option<[f64; 2]>,
     pub(crate) starts_at: Timestamp,
     pub(crate) ends_at: Option<Timestamp>,
-    /// Its IANA name; times are in UTC if there is no such zone.
+    /// Its IANA name; times are in UTC if the zone is unknown.
     pub(crate) time_zone: String,
     pub(crate) is_cancelled: bool,
-    /// Its page for people.
+    /// Its web page.
     pub(crate) url: String,
 }
 
-/// A calendar of meets.
+/// Returns a calendar of meets.
 pub(crate) fn write(title: &str, events: &[CalendarEvent]) -> String {
     let mut ics = Ics::default();
     ics.line("BEGIN", "VCALENDAR");
@@ -63,7 +63,7 @@ fn write_event(ics: &mut Ics, event: &CalendarEvent, zones: &Zones) {
     ics.line("SEQUENCE", &event.sequence.to_string());
     ics.line("DTSTAMP", &utc(instant(event.edited_at)));
     ics.time("DTSTART", event.starts_at, zones.of(event));
-    // An event ends after it began, or does not say when.
+    // An event must end after its start, or have no end.
     if let Some(ends_at) = event.ends_at.filter(|ends_at| *ends_at > event.starts_at) {
         ics.time("DTEND", ends_at, zones.of(event));
     }
@@ -82,7 +82,7 @@ fn write_event(ics: &mut Ics, event: &CalendarEvent, zones: &Zones) {
     ics.line("END", "VEVENT");
 }
 
-/// The time zones that events name, with the instants at which their offset from UTC must be known.
+/// The time zones of events, with the times at which their offsets from UTC are needed.
 #[derive(Default)]
 struct Zones(BTreeMap<String, (TimeZone, BTreeSet<Instant>)>);
 
@@ -98,13 +98,13 @@ impl Zones {
         self.0.get_key_value(&event.time_zone).map(|(name, (zone, _))| (name.as_str(), zone))
     }
 
-    /// Writes each zone with the observances that the events fall in: all that their times need.
+    /// Writes each zone with the observances that contain the events.
     fn write(&self, ics: &mut Ics) {
         for (name, (zone, instants)) in &self.0 {
             ics.line("BEGIN", "VTIMEZONE");
             ics.line("TZID", name);
             let mut observances: BTreeSet<_> = instants.iter().map(|at| Observance::at(zone, *at)).collect();
-            // Some calendars refuse a zone without standard time: the one before summer begins is said, too.
+            // Some calendars refuse a zone without standard time, so the one before summer time is written, too.
             let first = observances.first().filter(|_| observances.iter().all(|observance| observance.is_daylight));
             let standard = first.map(|first| Observance::at(zone, just_after(first.began, -1)));
             observances.extend(standard.filter(|standard| !standard.is_daylight));
@@ -114,7 +114,7 @@ impl Zones {
     }
 }
 
-/// A while during which a zone has one offset from UTC.
+/// A period during which a zone has one offset from UTC.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Observance {
     began: Instant,
@@ -149,7 +149,7 @@ impl Observance {
     }
 }
 
-/// So many seconds after an instant, or before it.
+/// Returns a time this number of seconds after another, or before it.
 fn just_after(at: Instant, seconds: i64) -> Instant {
     Instant::from_second(at.as_second() + seconds).unwrap_or(at)
 }
@@ -166,7 +166,7 @@ fn utc(at: Instant) -> String {
     at.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-/// Content lines in the making.
+/// Content lines while they are being written.
 #[derive(Default)]
 struct Ics(String);
 
@@ -182,7 +182,7 @@ impl Ics {
         }
     }
 
-    /// A line whose value is a text that people wrote (RFC 5545, section 3.3.11).
+    /// Writes a line whose value is a text of a user (RFC 5545, section 3.3.11).
     fn text(&mut self, name: &str, text: &str) {
         let mut escaped = String::with_capacity(text.len());
         for c in text.chars() {
@@ -196,7 +196,7 @@ impl Ics {
         self.line(name, &escaped);
     }
 
-    /// A line, folded where it gets too long; never within a character.
+    /// Writes a line, folded at its maximum length; never within a character.
     fn line(&mut self, name: &str, value: &str) {
         let mut octets = 0;
         let mut line = String::new();

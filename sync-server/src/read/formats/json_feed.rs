@@ -5,13 +5,13 @@ use utoipa::ToSchema;
 
 use super::{Channel, Item, Shape, rfc3339};
 
-/// What the form is called.
+/// The media type.
 pub(crate) const CONTENT_TYPE: &str = "application/feed+json; charset=utf-8";
 
 /// A page of a feed as JSON Feed 1.1.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JsonFeed {
-    /// Which version of the format it is: a URL.
+    /// The version of the format: a URL.
     version: &'static str,
     title: String,
     home_page_url: String,
@@ -45,10 +45,10 @@ pub(crate) struct JsonFeedAuthor {
     name: String,
 }
 
-/// An extension: where it is.
+/// An extension with the position.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JsonFeedPlace {
-    /// What explains the extension: a URL.
+    /// The URL that explains the extension.
     about: &'static str,
     geometry: JsonFeedGeometry,
 }
@@ -61,7 +61,7 @@ pub(crate) enum JsonFeedGeometry {
     LineString(Vec<[f64; 2]>),
 }
 
-/// A page of a feed as JSON Feed.
+/// Returns a page of a feed as JSON Feed.
 pub(crate) fn write(channel: &Channel) -> String {
     let feed = JsonFeed {
         version: "https://jsonfeed.org/version/1.1",

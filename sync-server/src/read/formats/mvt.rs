@@ -1,21 +1,22 @@
-//! Mapbox Vector Tiles 2.1 (github.com/mapbox/vector-tile-spec): as much of them as lines with three properties take.
+//! Mapbox Vector Tiles 2.1 (github.com/mapbox/vector-tile-spec), as far as lines with three properties need them.
 //!
-//! A tile is one protobuf message of five kinds of fields; the crates for it bring a protobuf runtime and a code generator.
+//! A tile is one protobuf message with five kinds of fields; crates for it would add a protobuf runtime and a code
+//! generator.
 
-/// A line and what is said of it.
+/// A line with its properties.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Line {
-    /// In units of the layer, from its upper left corner; may lie outside of it.
+    /// In units of the layer, from its upper left corner; may be outside of it.
     pub(crate) points: Vec<[i32; 2]>,
     pub(crate) id: String,
     pub(crate) score: u8,
     pub(crate) length_m: u32,
 }
 
-/// What the properties are called, in the order of [`Line`].
+/// The names of the properties, in the order of [`Line`].
 const KEYS: [&str; 3] = ["id", "score", "lengthM"];
 
-/// A tile with one layer; an empty one without any.
+/// Returns a tile with one layer; an empty one without lines.
 pub(crate) fn layer(name: &str, extent: u32, lines: &[Line]) -> Vec<u8> {
     let lines: Vec<&Line> = lines.iter().filter(|line| line.points.len() > 1).collect();
     if lines.is_empty() {
@@ -26,7 +27,7 @@ pub(crate) fn layer(name: &str, extent: u32, lines: &[Line]) -> Vec<u8> {
     for (index, line) in lines.iter().enumerate() {
         let first = (KEYS.len() * index) as u64;
         let mut feature = Vec::new();
-        // Pairs of a key's and a value's index.
+        // Pairs of the indices of a key and a value.
         let tags: Vec<u64> = (0..KEYS.len() as u64).flat_map(|key| [key, first + key]).collect();
         packed(&mut feature, 2, &tags);
         number(&mut feature, 3, LINESTRING);
@@ -54,7 +55,7 @@ pub(crate) fn layer(name: &str, extent: u32, lines: &[Line]) -> Vec<u8> {
 /// The type of a geometry.
 const LINESTRING: u64 = 2;
 
-/// Commands: one to move, one to draw all lines, and how far each goes (spec 4.3).
+/// Returns the commands of a line: one move, and one that draws all segments by their differences (spec 4.3).
 fn geometry(points: &[[i32; 2]]) -> Vec<u64> {
     const MOVE_TO: u64 = 1;
     const LINE_TO: u64 = 2;
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_line_is_written_as_the_specification_shows_it() {
-        // Spec 4.3.5.4: a line over (2, 2), (2, 10), (10, 10).
+        // Spec 4.3.5.4: a line through (2, 2), (2, 10), (10, 10).
         assert_eq!(geometry(&[[2, 2], [2, 10], [10, 10]]), [9, 4, 4, 18, 0, 16, 16, 0]);
     }
 

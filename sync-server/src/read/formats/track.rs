@@ -1,4 +1,4 @@
-//! The track of a published drive as the forms need it: its fixes in a fifth of the memory, and texts that are written from
+//! The track of a published drive for the formats: its fixes in a fifth of the memory, and texts that are written from
 //! them piece by piece.
 
 use tourismo_core::display::cut_parts;
@@ -7,13 +7,13 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::track::block::decode_all;
 use tourismo_core::track::parts::{Gap, Part, parts};
 
-/// How many bytes a fix takes once its blocks were read.
+/// The size of a fix in memory after its blocks were read.
 pub(crate) const BYTES_PER_FIX: usize = size_of::<TrackFix>();
 
-/// About how many bytes of text are written at once.
+/// The approximate size of a piece of text, bytes.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// What is unknown of a fix.
+/// An unknown value of a fix.
 const UNKNOWN: i32 = i32::MIN;
 
 /// A track in parts, each of at least one fix.
@@ -27,10 +27,10 @@ pub(super) struct TrackPart {
     pub(super) fixes: Box<[TrackFix]>,
 }
 
-/// A fix as far as it is shown.
+/// The shown values of a fix.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct TrackFix {
-    /// Milliseconds since the first fix: the time of day is nobody's business.
+    /// Milliseconds since the first fix: the time of day is private.
     pub(super) elapsed_ms: i64,
     lon_microdegrees: i32,
     lat_microdegrees: i32,
@@ -39,17 +39,17 @@ pub(super) struct TrackFix {
 }
 
 impl Track {
-    /// The track in these blocks.
+    /// Returns the track in these blocks.
     pub(crate) fn of_blocks(blocks: &[Vec<u8>]) -> Track {
         Track::of_parts(&parts(&decode_all(blocks.iter().map(Vec::as_slice)).stretches))
     }
 
-    /// The track in these blocks, cut where it passes the date line.
+    /// Returns the track in these blocks, cut at the date line.
     pub(crate) fn of_blocks_for_maps(blocks: &[Vec<u8>]) -> Track {
         Track::of_parts(&cut_parts(parts(&decode_all(blocks.iter().map(Vec::as_slice)).stretches)))
     }
 
-    /// The track of these parts.
+    /// Returns the track of these parts.
     pub(crate) fn of_parts(parts: &[Part]) -> Track {
         let start = parts.first().and_then(|part| part.fixes.first()).map(|fix| fix.fixed_at).unwrap_or_default();
         let part = |part: &Part| TrackPart {
@@ -96,14 +96,14 @@ fn tenths(value: i32) -> Option<f64> {
 
 /// A text that is written step by step, each of at most some kilobytes.
 pub(crate) trait Steps: Send + 'static {
-    /// Writes a little more; false if there was nothing more to write.
+    /// Writes the next step; returns false if nothing is left.
     fn step(&mut self, text: &mut String) -> bool;
 
-    /// Begins from the beginning.
+    /// Restarts from the beginning.
     fn begin_again(&mut self);
 }
 
-/// How many bytes the text has. It is written for that, a piece at a time, and thrown away.
+/// Returns the length of the text in bytes. The text is written for that, a piece at a time, and discarded.
 pub(crate) fn length(steps: &mut impl Steps) -> usize {
     let (mut length, mut piece) = (0, String::new());
     while steps.step(&mut piece) {
@@ -114,7 +114,7 @@ pub(crate) fn length(steps: &mut impl Steps) -> usize {
     length
 }
 
-/// The text in pieces.
+/// Returns the text in pieces.
 pub(crate) fn pieces(mut steps: impl Steps) -> impl Iterator<Item = String> + Send + 'static {
     std::iter::from_fn(move || {
         let mut piece = String::new();
@@ -127,7 +127,7 @@ pub(crate) fn pieces(mut steps: impl Steps) -> impl Iterator<Item = String> + Se
 pub(super) mod tests {
     use super::*;
 
-    /// Parts of so many fixes each, a second and some metres apart, with what may be unknown.
+    /// Parts with these numbers of fixes, a second and some metres apart, some with unknown values.
     pub(crate) fn made(counts: &[usize]) -> Vec<Part> {
         let fix = |second: i64| Fix {
             fixed_at: Timestamp(1_790_000_000_000 + second * 1_000),

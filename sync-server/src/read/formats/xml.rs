@@ -1,38 +1,38 @@
-//! Writing XML 1.0 to memory.
+//! Writes XML 1.0 to memory.
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
-/// A document in the making. Writing to memory cannot fail.
+/// A document while it is being written. Writing to memory cannot fail.
 pub(super) struct Xml(Writer<Vec<u8>>);
 
 impl Xml {
-    /// A document that says that it is one.
+    /// Starts a document with an XML declaration.
     pub(super) fn new() -> Xml {
         let mut xml = Xml(Writer::new(Vec::new()));
         xml.write(Event::Decl(BytesDecl::new("1.0", Some("utf-8"), None)));
         xml
     }
 
-    /// An element with others in it.
+    /// Writes an element with inner elements.
     pub(super) fn nest(&mut self, name: &str, attributes: &[(&str, &str)], inner: impl FnOnce(&mut Xml)) {
         self.write(Event::Start(start(name, attributes)));
         inner(self);
         self.write(Event::End(BytesEnd::new(name)));
     }
 
-    /// An element with nothing in it.
+    /// Writes an empty element.
     pub(super) fn empty(&mut self, name: &str, attributes: &[(&str, &str)]) {
         self.write(Event::Empty(start(name, attributes)));
     }
 
-    /// An element with a text in it, whatever the text holds.
+    /// Writes an element with any text.
     pub(super) fn text(&mut self, name: &str, text: &str) {
         let text = allowed(text);
         self.nest(name, &[], |xml| xml.write(Event::Text(BytesText::new(&text))));
     }
 
-    /// The whole document.
+    /// Returns the whole document.
     pub(super) fn finish(self) -> String {
         String::from_utf8(self.0.into_inner()).expect("names, texts and marks are UTF-8")
     }
@@ -50,7 +50,7 @@ fn start<'a>(name: &'a str, attributes: &[(&str, &str)]) -> BytesStart<'a> {
     start
 }
 
-/// The text without what XML 1.0 (section 2.2) cannot hold, not even escaped.
+/// Returns the text without characters that XML 1.0 (section 2.2) cannot contain, not even escaped.
 fn allowed(text: &str) -> String {
     let is_allowed = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
     text.chars().filter(is_allowed).collect()

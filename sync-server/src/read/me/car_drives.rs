@@ -1,4 +1,4 @@
-//! `GET /v1/me/cars/{id}/drives`: a car's history, newest first.
+//! `GET /v1/me/cars/{id}/drives`: the drives of a car, newest first.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -14,7 +14,7 @@ use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::Refusals;
 
-/// What my car was driven for, newest first.
+/// The drives of my car, newest first.
 #[utoipa::path(
     get, path = "/v1/me/cars/{id}/drives", tag = "me", security(("token" = [])),
     params(("id" = String, Path, description = "The car."), PageQuery),

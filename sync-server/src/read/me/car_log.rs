@@ -45,7 +45,7 @@ enum LogKindName {
 
 #[derive(Debug, Serialize, ToSchema)]
 struct CostItem {
-    /// In the currency's smallest unit: cents.
+    /// The amount in the currency's smallest unit, such as cents.
     minor: i64,
     /// ISO 4217.
     currency: String,

@@ -1,4 +1,4 @@
-//! `GET /v1/me/cars`: one's own garage, newest first.
+//! `GET /v1/me/cars`: the account's own cars, newest first.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -16,32 +16,32 @@ use crate::http::readers::AnswerReaders;
 use crate::read::people::cars::PublicCar;
 use crate::read::schema::Refusals;
 
-/// A car of one's own.
+/// A car of the account.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OwnCarItem {
     #[serde(flatten)]
     car: PublicCar,
-    /// Whether everyone may know of it.
+    /// Whether its fields are public.
     is_public: bool,
-    /// How many drives it was driven for.
+    /// The number of its drives.
     drives: u64,
     distance_m: f64,
-    /// The newest reading of its odometer and what was driven after it.
+    /// The newest odometer reading plus the distance driven since, metres.
     odometer_m: Option<f64>,
 }
 
 impl Listed for OwnCarItem {
     const LIST: &'static str = "cars";
     const PAGE: &'static str = "OwnCarPage";
-    const DESCRIPTION: &'static str = "A page of a garage.";
+    const DESCRIPTION: &'static str = "A page of cars.";
     type Schema = OwnCarItem;
 }
 
 /// A page of a garage.
 pub(crate) type OwnCarPage = Page<OwnCarItem>;
 
-/// My garage, newest first.
+/// My cars, newest first.
 #[utoipa::path(
     get, path = "/v1/me/cars", tag = "me", security(("token" = [])), params(PageQuery),
     responses((status = 200, description = "A page of cars.", body = OwnCarPage), Refusals)

@@ -1,4 +1,4 @@
-//! `GET /v1/me/drives`: one's own drives, newest first.
+//! `GET /v1/me/drives`: the account's own drives, newest first.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -18,10 +18,10 @@ use crate::http::read_request::OwnRequest;
 use crate::http::readers::AnswerReaders;
 use crate::read::schema::{Refusals, VisibilityName, raw};
 
-/// Before every drive.
+/// The position before every drive.
 pub(super) const FIRST: DriveKey = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
 
-/// One's own drive, without its track.
+/// A drive of the account, without its track.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OwnDriveItem {
@@ -34,13 +34,13 @@ pub(crate) struct OwnDriveItem {
     /// Milliseconds since 1970 UTC.
     #[schema(value_type = i64)]
     started_at: Timestamp,
-    /// What the clocks showed where it began, as minutes ahead of UTC; absent if nobody knew.
+    /// The UTC offset at the start, in minutes ahead of UTC; absent if unknown.
     #[schema(value_type = Option<i64>)]
     utc_offset_min: Option<UtcOffset>,
     /// Absent while it is not finished.
     #[schema(value_type = Option<i64>)]
     ended_at: Option<Timestamp>,
-    /// What was driven; absent while it is not finished.
+    /// The statistics; absent while the drive is not finished.
     #[schema(value_type = Option<DriveStats>)]
     stats: Option<Box<RawValue>>,
     visibility: VisibilityName,
@@ -52,11 +52,11 @@ pub(crate) struct OwnDriveItem {
 impl Listed for OwnDriveItem {
     const LIST: &'static str = "drives";
     const PAGE: &'static str = "OwnDrivePage";
-    const DESCRIPTION: &'static str = "A page of one's own drives.";
+    const DESCRIPTION: &'static str = "A page of the account's drives.";
     type Schema = OwnDriveItem;
 }
 
-/// A page of one's own drives.
+/// A page of the account's drives.
 pub(crate) type OwnDrivePage = Page<OwnDriveItem>;
 
 /// My drives, newest first.

@@ -1,4 +1,4 @@
-//! `GET /v1/me/feed`: drives and meets of those whom one follows, newest first.
+//! `GET /v1/me/feed`: drives and meets of followed accounts, newest first.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -19,7 +19,7 @@ use crate::http::readers::AnswerReaders;
 use crate::read::drive_item::DriveItem;
 use crate::read::schema::{MeetItem, Refusals};
 
-/// Something in a home feed.
+/// An item of a home feed.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum HomeEntry {
@@ -43,14 +43,14 @@ pub(crate) struct HomeMeet {
     meet: MeetItem,
 }
 
-/// Tells a drive from a meet.
+/// The kind of an item that is a drive.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum HomeDriveKind {
     Drive,
 }
 
-/// Tells a meet from a drive.
+/// The kind of an item that is a meet.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum HomeMeetKind {
@@ -67,7 +67,7 @@ impl Listed for HomeEntry {
 /// A page of a home feed.
 pub(crate) type HomePage = Page<HomeEntry>;
 
-/// What those whom I follow show, newest first: drives by their start, meets by when they became known.
+/// Drives and meets of the accounts that I follow, newest first: drives by their start, meets by their publishing.
 #[utoipa::path(
     get, path = "/v1/me/feed", tag = "me", security(("token" = [])), params(PageQuery),
     responses((status = 200, description = "A page of the home feed.", body = HomePage), Refusals)
@@ -80,13 +80,13 @@ pub(crate) async fn home_feed(
     let after = paging.after(List::HomeFeed)?;
     let after = after.map_or(FeedKey::FIRST, |(sort_at, doc)| FeedKey { sort_at, doc });
     let mut reader = readers.acquire().await?;
-    // Who may see what is part of the statement: it reads nothing else.
+    // The statement authorizes: it reads only items that the account may see.
     let rows = feed_items::home(&mut reader, me, after, paging.rows()).await?;
     let page = paging.page(rows, List::HomeFeed, |item: &HomeItem| (item.key().sort_at, item.key().doc));
     request.answer(&Page { head: (), items: entries(&mut reader, me, &page.items).await?, next: page.next })
 }
 
-/// The items as an account sees them.
+/// Returns the items as an account sees them.
 pub(super) async fn entries(
     reader: &mut Connection,
     me: AccountId,

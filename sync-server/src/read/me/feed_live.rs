@@ -1,4 +1,4 @@
-//! `GET /v1/me/feed/live`: what comes new into the home feed, as server-sent events.
+//! `GET /v1/me/feed/live`: changes of the home feed as server-sent events.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::http::read_request::OwnRequest;
 use crate::notify::event_bus::{Delivery, HomeListener};
 use crate::read::schema::Refusals;
 
-/// What comes new into my home feed, as it happens: `open` at first; `item` with what `items` of `/v1/me/feed` has, new or
-/// changed; `stale` when the feed is to be read again because something went or was missed; `expired` as the last one when
-/// another read token is needed. `Last-Event-ID` goes on where another stream ended. `[R9]`
+/// Changes of my home feed as they happen: `open` first; `item` with an item of `/v1/me/feed`, new or changed; `stale`
+/// if the feed must be read again because something was removed or missed; `expired` last, when another read token is
+/// needed. `Last-Event-ID` continues where another stream ended. `[R9]`
 #[utoipa::path(
     get, path = "/v1/me/feed/live", tag = "me", security(("token" = [])),
-    params(("last-event-id" = Option<String>, Header, description = "The id of the last event that was heard."), ResumeQuery),
+    params(("last-event-id" = Option<String>, Header, description = "The id of the last received event."), ResumeQuery),
     responses((status = 200, description = "Events.", body = String, content_type = "text/event-stream"), Refusals)
 )]
 pub(crate) async fn home_feed_live(
@@ -69,7 +69,7 @@ impl EventSource for Feed {
 }
 
 impl Feed {
-    /// The event of something that may have come; `None` if it went, or there is no room for it on the way.
+    /// Returns the event of an item; `None` if the item is not in the feed, or if too many bytes are on their way.
     async fn item(&self, owner: AccountId, doc: DocId) -> Result<Option<Bytes>, ApiError> {
         let mut reader = self.streams.readers.acquire().await?;
         let Some(item) = feed_items::home_item(&mut reader, self.me, owner, doc).await? else { return Ok(None) };
@@ -78,7 +78,7 @@ impl Feed {
         Ok(self.listener.hold(event("item", Some(self.listener.id()), &data)))
     }
 
-    /// The event after which everything is to be read again. Who is followed may be different, too.
+    /// Returns the event after which everything must be read again. The followed accounts may have changed, too.
     async fn stale(&self) -> Result<Bytes, ApiError> {
         let id = self.listener.id();
         self.read_followees().await?;

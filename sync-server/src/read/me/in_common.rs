@@ -1,4 +1,4 @@
-//! `GET /v1/me/in-common/{person}`: whom oneself and somebody else both follow.
+//! `GET /v1/me/in-common/{person}`: the accounts that the viewer and another account both follow.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -14,7 +14,7 @@ use crate::read::access_check;
 use crate::read::people::lists::{PeoplePage, people};
 use crate::read::schema::Refusals;
 
-/// Whom I and a person both follow, the latest whom they do first.
+/// The accounts that I and another account both follow, those that it followed last first.
 #[utoipa::path(
     get, path = "/v1/me/in-common/{person}", tag = "me", security(("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),

@@ -1,4 +1,4 @@
-//! `GET /v1/me/meets`: the meets that one made, may change, or answered with anything but no.
+//! `GET /v1/me/meets`: the meets that the account made, may change, or answered with anything but no.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -16,7 +16,7 @@ use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::{MeetItem, MeetPage, Refusals};
 
-/// My meets, the latest start first: those I made or may change, and those to which I said that I come, or may.
+/// My meets, the latest start first: those that I made or may change, and those that I attend or may attend.
 #[utoipa::path(
     get, path = "/v1/me/meets", tag = "me", security(("token" = [])), params(PageQuery),
     responses((status = 200, description = "A page of meets.", body = MeetPage), Refusals)
@@ -32,7 +32,7 @@ pub(crate) async fn own_meets(
     let Page { items: rows, next, .. } = paging.page(rows, List::OwnMeets, |(meet, _)| (meet.starts_at, meet.doc));
     let mut meets = Vec::new();
     for (meet, author) in &rows {
-        // Whoever answered knows its id.
+        // An account that answered has the id.
         if access_check::may_see_meet(&mut reader, request.viewer, meet, Access::ById).await? {
             meets.push(MeetItem::new(meet, author));
         }

@@ -1,4 +1,4 @@
-//! `GET /v1/me/profile`: one's own profile as others see it, and whether the handle is one's own.
+//! `GET /v1/me/profile`: the account's own profile as others see it, and the state of its handle.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -14,37 +14,37 @@ use crate::http::read_request::OwnRequest;
 use crate::http::readers::AnswerReaders;
 use crate::read::schema::Refusals;
 
-/// Whether a handle is whose profile says so.
+/// The state of the handle of a profile.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum HandleState {
-    /// The profile says none.
+    /// The profile has no handle.
     None,
-    /// It is no handle: 2 to 30 letters and digits, and `_`, `.`, `-` between them.
+    /// It is not valid: 2 to 30 letters and digits, and `_`, `.`, `-` between them.
     HandleInvalid,
-    /// Somebody else said it first, in this or another spelling. Others do not see it.
+    /// Another account claimed it first, in this or another spelling. Others do not see it.
     HandleTaken,
-    /// It is.
+    /// The account holds it.
     Held,
 }
 
-/// One's own profile.
+/// The account's own profile.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OwnProfile {
     #[schema(value_type = String, format = Uuid)]
     account: AccountId,
-    /// As it is written, whether or not others see it; may be empty.
+    /// The handle as written, whether or not others see it; may be empty.
     handle: String,
     handle_state: HandleState,
     display_name: String,
     bio: String,
     /// Whether followers must be accepted.
     by_approval: bool,
-    /// My documents of which the relay shows what it read last, because it cannot read what came since.
+    /// My documents whose rows stay as they were last read, because the relay cannot read later changes.
     quarantined: Vec<QuarantinedDocument>,
-    /// My published drives and meets that are kept but shown to nobody, because nobody can verify that their ids are mine.
-    /// Renewing their links mends it.
+    /// My published drives and meets that are kept but shown to nobody, because their ids cannot be verified to be
+    /// mine. Renewing their links repairs this.
     not_shown: Vec<NotShownDocument>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct NotShownDocument {
     kind: DocumentKind,
 }
 
-/// A document that the relay keeps and passes on, but can no longer read. `[P13]`
+/// A document that the relay keeps and syncs, but cannot read. `[P13]`
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct QuarantinedDocument {
@@ -67,13 +67,13 @@ pub(crate) struct QuarantinedDocument {
     reason: QuarantineReason,
 }
 
-/// What a document is.
+/// The kind of a document.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum DocumentKind {
-    /// How the account likes things.
+    /// The settings of the account.
     Settings,
-    /// Who it says that it is.
+    /// The profile of the account.
     Profile,
     /// A car and its logbook.
     Car,
@@ -81,19 +81,19 @@ pub(crate) enum DocumentKind {
     Drive,
     /// The track of a drive.
     Track,
-    /// A drive that others may see.
+    /// The published copy of a drive.
     Published,
-    /// Whom it follows, accepts and blocks, or what it says about drives and meets.
+    /// Its relations to other accounts, or its statements about drives and meets.
     Social,
-    /// A meet, or what it changes of one.
+    /// A meet, or an amendment of one.
     Meet,
 }
 
-/// Why a document cannot be read.
+/// The reason why a document cannot be read.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum QuarantineReason {
-    /// What is in it contradicts itself.
+    /// Its content is inconsistent.
     Unreadable,
     /// It is larger than anything that is shown.
     TooLarge,

@@ -1,4 +1,4 @@
-//! `GET /v1/me/requests`: who waits to be accepted as a follower.
+//! `GET /v1/me/requests`: followers who wait for acceptance.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -13,7 +13,7 @@ use crate::read::access_check::Person;
 use crate::read::people::lists::{PeoplePage, people};
 use crate::read::schema::Refusals;
 
-/// Who says to follow me and waits to be accepted, the latest first.
+/// My followers who wait for acceptance, the latest first.
 #[utoipa::path(
     get, path = "/v1/me/requests", tag = "me", security(("token" = [])), params(PageQuery),
     responses((status = 200, description = "A page of people.", body = PeoplePage), Refusals)

@@ -1,4 +1,4 @@
-//! `GET /v1/me/stats`: what one drove, by month or by car.
+//! `GET /v1/me/stats`: sums of the account's drives, by month or by car.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -13,7 +13,7 @@ use crate::http::read_request::OwnRequest;
 use crate::http::readers::AnswerReaders;
 use crate::read::schema::{Refusals, TotalsItem};
 
-/// What was driven in a month.
+/// The sums of a month.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MonthItem {
     /// Such as `2026-09`, UTC.
@@ -22,7 +22,7 @@ pub(crate) struct MonthItem {
     totals: TotalsItem,
 }
 
-/// What was driven with a car.
+/// The sums of a car.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CarTotalsItem {
     /// The car's id; absent for drives without one.
@@ -32,7 +32,7 @@ pub(crate) struct CarTotalsItem {
     totals: TotalsItem,
 }
 
-/// What was driven.
+/// Sums over the account's drives.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum OwnStats {
@@ -41,7 +41,7 @@ pub(crate) enum OwnStats {
     Cars(Vec<CarTotalsItem>),
 }
 
-/// How to sum.
+/// The grouping of the sums.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct StatsQuery {
@@ -51,7 +51,7 @@ pub(crate) struct StatsQuery {
     by: By,
 }
 
-/// By what to sum.
+/// The grouping of the sums.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum By {
     #[default]
@@ -69,11 +69,11 @@ impl Value for By {
     }
 }
 
-/// What I drove, by month (unless told) or by car: all drives, published or not.
+/// The sums of all my drives, published or not, by month (default) or by car.
 #[utoipa::path(
     get, path = "/v1/me/stats", tag = "me", security(("token" = [])),
     params(StatsQuery),
-    responses((status = 200, description = "The figures, as `by` asks.", body = OwnStats), Refusals)
+    responses((status = 200, description = "The sums, grouped by `by`.", body = OwnStats), Refusals)
 )]
 pub(crate) async fn own_stats(
     State(readers): State<AnswerReaders>,

@@ -1,4 +1,4 @@
-//! `GET /v1/meets/{id}/attendees`: who comes, those first whom the viewer follows.
+//! `GET /v1/meets/{id}/attendees`: the attendees of a meet, first those whom the viewer follows.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -20,7 +20,7 @@ use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::Refusals;
 
-/// Someone who comes, or may.
+/// An account that attends or may attend.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AttendeeItem {
@@ -29,14 +29,14 @@ pub(crate) struct AttendeeItem {
     handle: Option<String>,
     display_name: Option<String>,
     answer: AnswerName,
-    /// Whether the viewer follows them.
+    /// Whether the viewer follows the account.
     is_followed: bool,
-    /// How many of the 200 whom they followed last the viewer follows, too: `/v1/me/in-common/{account}` has the names of
-    /// all.
+    /// The number of accounts that the viewer follows among the last 200 that this account followed.
+    /// `/v1/me/in-common/{account}` lists all of them.
     followed_in_common: u64,
 }
 
-/// What is said of all who answered.
+/// Fields about all answers.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AttendeesHead {
     answers: AnswerCounts,
@@ -45,20 +45,21 @@ pub(crate) struct AttendeesHead {
 impl Listed for AttendeeItem {
     const LIST: &'static str = "attendees";
     const PAGE: &'static str = "AttendeePage";
-    const DESCRIPTION: &'static str = "A page of those who come.";
+    const DESCRIPTION: &'static str = "A page of attendees.";
     type Schema = AttendeeItem;
 }
 
-/// A page of those who come.
+/// A page of attendees.
 pub(crate) type AttendeePage = Page<AttendeeItem, AttendeesHead>;
 
-/// Who comes, or may: those first whom the viewer follows, then by answer.
+/// The attendees of a meet, also those who may attend: first those whom the viewer follows, then by answer.
 ///
-/// Those who ask about followers are shown to the organisers and to whom they accepted; they are counted all the same.
+/// Accounts that approve their followers are shown to the organisers and to those whom they accepted; they are counted
+/// for everybody.
 #[utoipa::path(
     get, path = "/v1/meets/{id}/attendees", tag = "meets", security((), ("token" = [])),
     params(("id" = String, Path, description = "The meet."), PageQuery),
-    responses((status = 200, description = "A page of people who answered.", body = AttendeePage), Refusals)
+    responses((status = 200, description = "A page of attendees.", body = AttendeePage), Refusals)
 )]
 pub(crate) async fn attendees(
     State(readers): State<AnswerReaders>,

@@ -18,9 +18,9 @@ use crate::read::schema::Refusals;
 use crate::read::syndication::{self, Web};
 use crate::runtime::clock::Clock;
 
-/// Public meets as iCalendar, to be subscribed to.
+/// Public meets as iCalendar, for subscription.
 ///
-/// The calendar holds the next hundred of what `/v1/meets` has, and the latest hundred of those that ended within 30 days.
+/// The calendar has the next hundred meets of `/v1/meets`, and the latest hundred of those that ended within 30 days.
 #[utoipa::path(
     get, path = "/v1/meets.ics", tag = "feeds", security(()),
     params(WhereQuery, WhenQuery),

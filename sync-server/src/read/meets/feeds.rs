@@ -15,7 +15,7 @@ use crate::runtime::clock::Clock;
 
 /// Public meets as Atom with GeoRSS.
 ///
-/// A page of what `/v1/meets` has, the earliest first, then of what ended within 30 days, the latest first.
+/// A page of the meets of `/v1/meets`, the earliest first, then those that ended within 30 days, the latest first.
 #[utoipa::path(
     get, path = "/v1/meets.atom", tag = "feeds", security(()),
     params(WhereQuery, WhenQuery, PageQuery),
@@ -33,7 +33,7 @@ pub(crate) async fn meets_atom(
 
 /// Public meets as JSON Feed 1.1.
 ///
-/// A page of what `/v1/meets` has, the earliest first, then of what ended within 30 days, the latest first.
+/// A page of the meets of `/v1/meets`, the earliest first, then those that ended within 30 days, the latest first.
 #[utoipa::path(
     get, path = "/v1/meets.json", tag = "feeds", security(()),
     params(WhereQuery, WhenQuery, PageQuery),

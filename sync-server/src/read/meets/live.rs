@@ -18,8 +18,8 @@ use crate::notify::event_bus::{MeetListener, StreamClient};
 use crate::read::access_check;
 use crate::read::schema::Refusals;
 
-/// A meet as it changes: `meet` with what `/v1/meets/{id}` has, at first and after each change of it or of its answers;
-/// `expired` as the last one when another read token is needed. The stream ends when the viewer may not see the meet any
+/// Changes of a meet: `meet` with the answer of `/v1/meets/{id}`, first and after each change of the meet or of its
+/// answers; `expired` last, when another read token is needed. The stream ends when the viewer may not see the meet any
 /// more. `[R9]`
 #[utoipa::path(
     get, path = "/v1/meets/{id}/live", tag = "meets", security((), ("token" = [])),
@@ -48,9 +48,9 @@ struct Meet {
     id: DocId,
     viewer: Viewer,
     listener: MeetListener,
-    /// The event to begin with.
+    /// The first event.
     first: Option<Bytes>,
-    /// The tag of what was told last.
+    /// The tag of the last sent state.
     last_tag: String,
 }
 
@@ -67,7 +67,7 @@ impl EventSource for Meet {
             }
             let before = self.last_tag.clone();
             let event = self.read().await.ok()??;
-            // It may have been woken for something that this viewer sees nothing of.
+            // It may have been woken for a change that this viewer does not see.
             if self.last_tag != before {
                 return Some(event);
             }
@@ -76,7 +76,7 @@ impl EventSource for Meet {
 }
 
 impl Meet {
-    /// The event of the meet as it is; `None` if the viewer may not see it.
+    /// Returns the event with the present state; `None` if the viewer may not see the meet.
     async fn read(&mut self) -> Result<Option<Bytes>, ApiError> {
         let mut reader = self.streams.readers.snapshot().await?;
         let Some(body) = meet::read(&mut reader, self.viewer, self.id).await? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! `GET /v1/meets/{id}`: a meet, and how many answered what.
+//! `GET /v1/meets/{id}`: a meet with the numbers of answers.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -18,7 +18,7 @@ use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::{MeetItem, Refusals};
 
-/// What somebody answered to a meet.
+/// An answer to a meet.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum AnswerName {
@@ -37,7 +37,7 @@ impl From<Answer> for AnswerName {
     }
 }
 
-/// How many answered what, each at most 10,000.
+/// The numbers of answers, each at most 10,000.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct AnswerCounts {
     pub(super) going: u64,
@@ -45,22 +45,22 @@ pub(crate) struct AnswerCounts {
     pub(super) no: u64,
 }
 
-/// A meet, and what was answered to it.
+/// A meet with its answers.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MeetBody {
     #[serde(flatten)]
     meet: MeetItem,
-    /// Who besides its owner may change it.
+    /// The co-organisers.
     #[schema(value_type = Vec<String>)]
     organisers: Vec<AccountId>,
     /// Grows with every change.
     sequence: u64,
-    /// When the newest field was set, by the clock of who set it. Whoever changes the meet says so after this moment.
+    /// When the newest field was set, by its author's clock. A change must have a later time.
     #[schema(value_type = i64)]
     changed_at: Timestamp,
     answers: AnswerCounts,
-    /// What the viewer answered.
+    /// The viewer's answer.
     my_answer: Option<AnswerName>,
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn meet(
     request.answer(&body)
 }
 
-/// The meet, if there is one that the viewer may see.
+/// Returns the meet, if the viewer may see it.
 pub(super) async fn read(reader: &mut Connection, viewer: Viewer, id: DocId) -> Result<Option<MeetBody>, sqlx::Error> {
     let Some((meet, author)) = meets::find(reader, id).await? else { return Ok(None) };
     if !access_check::may_see_meet(reader, viewer, &meet, Access::ById).await? {

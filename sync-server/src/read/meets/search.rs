@@ -1,5 +1,5 @@
-//! `GET /v1/meets`: public meets in a span of time, within bounds or near a place, the earliest first. Feeds and calendars
-//! of meets look here, too.
+//! `GET /v1/meets`: public meets in a span of time, within bounds or near a position, the earliest first. Feeds and
+//! calendars of meets use the same search.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,19 +26,20 @@ use crate::read::access_check;
 use crate::read::schema::{MeetItem, MeetPage, Refusals};
 use crate::runtime::clock::Clock;
 
-/// How often to look on when what is within the bounds is not near enough. A circle is 79 % of the square around it.
+/// Maximum number of reads for a page if meets within the bounds are not near enough. A circle is 79 % of the square
+/// around it.
 const LOOKS: usize = 10;
 
-/// How long feeds and calendars keep a meet that has ended, milliseconds: 30 days. A calendar that subscribes removes what is
-/// not there any more.
+/// How long feeds and calendars keep a meet that has ended, milliseconds: 30 days. A subscribed calendar removes meets
+/// that are missing.
 const KEPT_MS: i64 = 30 * 86_400_000;
 
-/// How long before its end a meet may have begun, milliseconds: the longest that core takes for one.
+/// How long before its end a meet may have begun, milliseconds: the maximum of the core.
 const LONGEST_MS: i64 = 31 * 86_400_000;
 
-/// Public meets, the earliest first: those that have not ended, unless told.
+/// Public meets, the earliest first; by default those that have not ended.
 ///
-/// A meet that does not say when it ends is taken to last twelve hours.
+/// A meet without an end is assumed to last twelve hours.
 #[utoipa::path(
     get, path = "/v1/meets", tag = "meets", security((), ("token" = [])),
     params(WhereQuery, WhenQuery, PageQuery),
@@ -57,11 +58,11 @@ pub(crate) async fn search_meets(
     request.answer(&MeetPage { head: (), items, next })
 }
 
-/// `from` and `to`, as every read of many meets takes them.
+/// `from` and `to`, for every read of many meets.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[ into_params(parameter_in = Query)]
 pub(crate) struct WhenQuery {
-    /// The earliest start, milliseconds since 1970 UTC. Unless told, all that have not ended.
+    /// The earliest start, milliseconds since 1970 UTC. Default: all meets that have not ended.
     #[serde(default, deserialize_with = "given")]
     #[param(value_type = i64)]
     from: Option<Timestamp>,
@@ -74,11 +75,11 @@ pub(crate) struct WhenQuery {
 
 type Rows = Vec<(MeetRecord, Author)>;
 
-/// Before the first place of each order.
+/// The position before the first meet of each order.
 const EARLIEST: MeetKey = (Timestamp(i64::MIN), DocId::from_bytes([0; 16]));
 const LATEST: MeetKey = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
 
-/// A look for public meets, at one moment of the database.
+/// A search for public meets in one state of the database.
 pub(super) struct Looking {
     reader: Connection,
     viewer: Viewer,
@@ -111,14 +112,14 @@ impl Looking {
         })
     }
 
-    /// A page of what was asked for. Of what is near, it may be shorter than asked for and yet have a next one.
+    /// Returns a page of the search. Near a position, a page may be shorter than requested and still have a next one.
     pub(super) async fn of_coming(mut self, paging: &PageQuery) -> Result<(Rows, Option<String>), ApiError> {
         let after = paging.after(List::Meets)?.unwrap_or(EARLIEST);
         let (rows, next) = self.coming(after, paging.limit.0).await?;
         Ok((rows, next.map(|place| cursor::encode(List::Meets, &place))))
     }
 
-    /// A page for those who subscribe: what was asked for, then what has ended within the last 30 days, the latest first.
+    /// Returns a page for subscribers: the search, then meets that ended within the last 30 days, the latest first.
     pub(super) async fn with_ended(mut self, paging: &PageQuery) -> Result<(Rows, Option<String>), ApiError> {
         let limit = paging.limit.0;
         let mut rows = Vec::new();
@@ -139,8 +140,8 @@ impl Looking {
         Ok((rows, next.map(|place| cursor::encode(List::EndedMeets, &place))))
     }
 
-    /// What a calendar holds: the next hundred of what was asked for, and of what has ended within the last 30 days the
-    /// latest hundred.
+    /// Returns the content of a calendar: the next hundred meets of the search, and the latest hundred of those that
+    /// ended within the last 30 days.
     pub(super) async fn for_calendar(mut self) -> Result<Rows, ApiError> {
         let mut rows = self.ended(LATEST, MAX_LIMIT).await?.0;
         rows.reverse();
@@ -148,7 +149,7 @@ impl Looking {
         Ok(rows)
     }
 
-    /// Those that begin within the span that was asked for; those that have not ended if it has no beginning.
+    /// Returns meets that begin within the requested span; without a beginning those that have not ended.
     async fn coming(&mut self, after: MeetKey, limit: u32) -> Result<(Rows, Option<MeetKey>), ApiError> {
         let (from, ends) = match self.from {
             Some(from) => (from, None),
@@ -158,7 +159,7 @@ impl Looking {
         self.page(span, Order::Earliest, after, limit).await
     }
 
-    /// Those that ended within the last 30 days, if no other span was asked for.
+    /// Returns meets that ended within the last 30 days, if no other span was requested.
     async fn ended(&mut self, after: MeetKey, limit: u32) -> Result<(Rows, Option<MeetKey>), ApiError> {
         if self.from.is_some() {
             return Ok((Vec::new(), None));

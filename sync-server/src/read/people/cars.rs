@@ -1,4 +1,4 @@
-//! `GET /v1/people/{person}/cars`: the public face of a person's garage, newest first.
+//! `GET /v1/people/{person}/cars`: the public cars of an account, newest first.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -18,7 +18,7 @@ use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::Refusals;
 
-/// A car: what everybody may know of it if its owner says so.
+/// A car: the fields that are public if its owner allows it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PublicCar {
@@ -34,14 +34,14 @@ pub(crate) struct PublicCar {
 impl Listed for PublicCar {
     const LIST: &'static str = "cars";
     const PAGE: &'static str = "PublicCarPage";
-    const DESCRIPTION: &'static str = "A page of a garage.";
+    const DESCRIPTION: &'static str = "A page of cars.";
     type Schema = PublicCar;
 }
 
 /// A page of a garage.
 pub(crate) type PublicCarPage = Page<PublicCar>;
 
-/// The cars that a person shows everyone, newest first.
+/// The public cars of an account, newest first.
 #[utoipa::path(
     get, path = "/v1/people/{person}/cars", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),

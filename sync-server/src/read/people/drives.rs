@@ -1,4 +1,4 @@
-//! `GET /v1/people/{person}/drives`: what a person has published, newest first.
+//! `GET /v1/people/{person}/drives`: the published drives of an account, newest first.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -16,7 +16,8 @@ use crate::read::access_check;
 use crate::read::drive_item::{DriveItem, DrivePage};
 use crate::read::schema::Refusals;
 
-/// What a person has published, newest first: for everyone, and for followers if the viewer counts among them.
+/// The published drives of an account, newest first: public ones, and those for followers if the viewer is an accepted
+/// follower.
 #[utoipa::path(
     get, path = "/v1/people/{person}/drives", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),

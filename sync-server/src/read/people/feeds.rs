@@ -1,4 +1,5 @@
-//! A person's public drives, and a public car's, as Atom and JSON Feed, those first that became visible last; a person's public meets as iCalendar.
+//! The public drives of an account, and of a public car, as Atom and JSON Feed, those that became visible last first;
+//! the public meets of an account as iCalendar.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -21,7 +22,7 @@ use crate::read::formats::json_feed::JsonFeed;
 use crate::read::schema::Refusals;
 use crate::read::syndication::{self, Feed, FeedRequest, Form, Web};
 
-/// A person's public drives as Atom with GeoRSS.
+/// The public drives of an account as Atom with GeoRSS.
 #[utoipa::path(
     get, path = "/v1/people/{person}/feed.atom", tag = "feeds", security(()),
     params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
@@ -31,7 +32,7 @@ pub(crate) async fn person_atom(Path(name): Path<String>, asked: FeedRequest) ->
     person_feed(&asked, &name, Form::Atom).await
 }
 
-/// A person's public drives as JSON Feed 1.1.
+/// The public drives of an account as JSON Feed 1.1.
 #[utoipa::path(
     get, path = "/v1/people/{person}/feed.json", tag = "feeds", security(()),
     params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
@@ -41,7 +42,7 @@ pub(crate) async fn person_json_feed(Path(name): Path<String>, asked: FeedReques
     person_feed(&asked, &name, Form::Json).await
 }
 
-/// The public drives of a car that its owner shows everyone, as Atom with GeoRSS.
+/// The public drives of a public car as Atom with GeoRSS.
 #[utoipa::path(
     get, path = "/v1/people/{person}/cars/{car}/feed.atom", tag = "feeds", security(()),
     params(
@@ -57,7 +58,7 @@ pub(crate) async fn car_atom(
     car_feed(&asked, &name, &car, Form::Atom).await
 }
 
-/// The public drives of a car that its owner shows everyone, as JSON Feed 1.1.
+/// The public drives of a public car as JSON Feed 1.1.
 #[utoipa::path(
     get, path = "/v1/people/{person}/cars/{car}/feed.json", tag = "feeds", security(()),
     params(
@@ -73,7 +74,7 @@ pub(crate) async fn car_json_feed(
     car_feed(&asked, &name, &car, Form::Json).await
 }
 
-/// A person's public meets as iCalendar, to be subscribed to.
+/// The public meets of an account as iCalendar, for subscription.
 #[utoipa::path(
     get, path = "/v1/people/{person}/meets.ics", tag = "feeds", security(()),
     params(("person" = String, Path, description = "A handle or an account's id.")),
@@ -88,7 +89,7 @@ pub(crate) async fn person_calendar(
     let mut reader = readers.snapshot().await?;
     let person = access_check::person(&mut reader, &request, &name).await?;
     let first = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
-    // A calendar has no pages: it holds the latest.
+    // A calendar has no pages, so it has the latest meets.
     let rows = meets::of_person(&mut reader, person.account, false, first, MAX_LIMIT).await?;
     let title = format!("Meets of {}", shown_name(&mut reader, person).await?);
     Ok(syndication::calendar(&request, &web, &title, rows.iter().map(|(meet, _)| meet)))

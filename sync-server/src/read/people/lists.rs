@@ -1,4 +1,4 @@
-//! `GET /v1/people/{person}/followers` and `/following`: lists of people, the latest first.
+//! `GET /v1/people/{person}/followers` and `/following`: lists of accounts, the latest first.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -20,7 +20,7 @@ use crate::read::access_check;
 use crate::read::access_check::Person;
 use crate::read::schema::Refusals;
 
-/// A person in a list.
+/// An account in a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PersonItem {
@@ -28,18 +28,19 @@ pub(crate) struct PersonItem {
     account: AccountId,
     handle: Option<String>,
     display_name: Option<String>,
-    /// Since when the one follows the other, milliseconds since 1970 UTC.
+    /// The time since when the one follows the other, milliseconds since 1970 UTC.
     #[schema(value_type = i64)]
     since: Timestamp,
-    /// Whether the viewer follows this person.
+    /// Whether the viewer follows this account.
     is_followed: bool,
 }
 
-/// What is said of a list of people.
+/// Fields about the whole list.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PeopleHead {
-    /// Whether this list is not for the viewer: the person asks about followers, and has not accepted them.
+    /// Whether this list is hidden from the viewer: the account approves its followers, and has not accepted the
+    /// viewer.
     is_hidden: bool,
 }
 
@@ -50,13 +51,13 @@ impl Listed for PersonItem {
     type Schema = PersonItem;
 }
 
-/// A page of people.
+/// A page of accounts.
 pub(crate) type PeoplePage = Page<PersonItem, PeopleHead>;
 
-/// Whose follow counts, the latest first.
+/// The followers of an account who count, the latest first.
 ///
-/// The lists of a person who asks about followers are for themselves and for accepted followers. In other lists, such a person
-/// is shown to those alone, and to whose list it is.
+/// The lists of an account that approves its followers are visible to itself and to its accepted followers. In other
+/// lists, such an account is shown to those and to the owner of the list only.
 #[utoipa::path(
     get, path = "/v1/people/{person}/followers", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
@@ -73,10 +74,10 @@ pub(crate) async fn followers(
     people(&mut reader, &request, &paging, person, PeopleList::Followers, List::Followers).await
 }
 
-/// Whom a person follows, the latest first.
+/// The accounts that an account follows, the latest first.
 ///
-/// The lists of a person who asks about followers are for themselves and for accepted followers. In other lists, such a person
-/// is shown to those alone, and to whose list it is.
+/// The lists of an account that approves its followers are visible to itself and to its accepted followers. In other
+/// lists, such an account is shown to those and to the owner of the list only.
 #[utoipa::path(
     get, path = "/v1/people/{person}/following", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),
@@ -93,11 +94,11 @@ pub(crate) async fn following(
     people(&mut reader, &request, &paging, person, PeopleList::Following, List::Following).await
 }
 
-/// How often to look on when those who were found are not for the viewer.
+/// Maximum number of reads for a page if accounts in the list are hidden from the viewer.
 const LOOKS: usize = 10;
 
-/// A page of one of a person's lists. Who in it is not for the viewer is left out, and no cursor names them; so that a list may
-/// end where hundreds in a row are hidden.
+/// Returns a page of one of an account's lists. Hidden accounts are left out, and no cursor contains them. So a list
+/// may end where hundreds in a row are hidden.
 pub(crate) async fn people(
     reader: &mut Connection,
     request: &ReadRequest,

@@ -1,4 +1,4 @@
-//! `GET /v1/people/{person}/meets`: the meets of a person, the latest start first.
+//! `GET /v1/people/{person}/meets`: the meets of an account, the latest start first.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -17,7 +17,8 @@ use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::{MeetItem, MeetPage, Refusals};
 
-/// A person's meets, the latest start first: for everyone, and for followers if the viewer counts among them.
+/// The meets of an account, the latest start first: public ones, and those for followers if the viewer is an accepted
+/// follower.
 #[utoipa::path(
     get, path = "/v1/people/{person}/meets", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id."), PageQuery),

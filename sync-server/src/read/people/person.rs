@@ -1,4 +1,4 @@
-//! `GET /v1/people/{person}`: what everybody may know of a person.
+//! `GET /v1/people/{person}`: the public profile of an account.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -14,25 +14,25 @@ use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::Refusals;
 
-/// A person.
+/// The public profile of an account.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PersonBody {
     #[schema(value_type = String, format = Uuid)]
     account: AccountId,
-    /// Absent if they have none, or somebody else has it.
+    /// Absent if it has none, or if another account holds it.
     handle: Option<String>,
     display_name: String,
     bio: String,
     /// Whether followers must be accepted.
     by_approval: bool,
-    /// Whether the viewer says to follow them.
+    /// Whether the viewer states to follow the account.
     is_followed: bool,
-    /// Whether they accepted the viewer, or accept everyone.
+    /// Whether the account accepted the viewer, or lets everybody follow.
     is_accepted: bool,
 }
 
-/// A person, by handle (in whatever spelling) or id.
+/// The public profile of an account, by handle (in any spelling) or id.
 #[utoipa::path(
     get, path = "/v1/people/{person}", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id.")),

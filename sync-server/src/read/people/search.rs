@@ -1,4 +1,4 @@
-//! `GET /v1/people?prefix=`: people whose handles begin so.
+//! `GET /v1/people?prefix=`: accounts whose handles have a prefix.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -15,7 +15,7 @@ use crate::http::read_request::ReadRequest;
 use crate::http::readers::AnswerReaders;
 use crate::read::schema::Refusals;
 
-/// A person who was found.
+/// A found account.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct FoundPerson {
@@ -28,24 +28,24 @@ pub(crate) struct FoundPerson {
 impl Listed for FoundPerson {
     const LIST: &'static str = "people";
     const PAGE: &'static str = "FoundPage";
-    const DESCRIPTION: &'static str = "A page of people who were found.";
+    const DESCRIPTION: &'static str = "A page of found accounts.";
     type Schema = FoundPerson;
 }
 
-/// A page of people who were found.
+/// A page of found accounts.
 pub(crate) type FoundPage = Page<FoundPerson>;
 
-/// How the handles begin that are looked for.
+/// The prefix of a search.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PrefixQuery {
-    /// With what the handle begins: 1 to 30 characters.
+    /// The prefix of the handle: 1 to 30 characters.
     #[serde(default, deserialize_with = "given")]
     #[param(value_type = String, required = true)]
     prefix: Option<Prefix>,
 }
 
-/// The beginning of a handle in lower case, 1 to 30 characters.
+/// The prefix of a handle in lower case, 1 to 30 characters.
 #[derive(Debug)]
 struct Prefix(String);
 
@@ -57,7 +57,7 @@ impl Value for Prefix {
     }
 }
 
-/// People whose handles begin so, in whatever case, by handle.
+/// Accounts whose handles have a prefix, in upper or lower case, by handle.
 #[utoipa::path(
     get, path = "/v1/people", tag = "people", security((), ("token" = [])),
     params(PrefixQuery, PageQuery),

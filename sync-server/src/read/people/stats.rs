@@ -1,4 +1,4 @@
-//! `GET /v1/people/{person}/stats`: a person in figures, as everybody may know them.
+//! `GET /v1/people/{person}/stats`: the public statistics of an account.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -13,25 +13,25 @@ use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::{Refusals, TotalsItem};
 
-/// A person in figures.
+/// The public statistics of an account.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PersonStats {
-    /// Of public drives.
+    /// The sums of its public drives.
     #[serde(flatten)]
     totals: TotalsItem,
-    /// Whose follow counts; at most 10,000, which stands for more, too. Who may not see the list gets it rounded down to 1, 5, 10,
-    /// 50, 100 and so on, and so the next one.
+    /// The number of followers who count; at most 10,000, which also stands for more. A viewer who may not see the list
+    /// gets it rounded down to 1, 5, 10, 50, 100 and so on, and likewise the next number.
     followers: u64,
-    /// At most 10,000: nobody follows more.
+    /// At most 10,000, the maximum of follows.
     following: u64,
 }
 
-/// What a person published that they drove, and how many follow.
+/// The sums of an account's public drives, and the number of its followers.
 #[utoipa::path(
     get, path = "/v1/people/{person}/stats", tag = "people", security((), ("token" = [])),
     params(("person" = String, Path, description = "A handle or an account's id.")),
-    responses((status = 200, description = "The figures.", body = PersonStats), Refusals)
+    responses((status = 200, description = "The statistics.", body = PersonStats), Refusals)
 )]
 pub(crate) async fn person_stats(
     State(readers): State<AnswerReaders>,
@@ -48,7 +48,7 @@ pub(crate) async fn person_stats(
     request.answer(&PersonStats { totals, followers, following })
 }
 
-/// A number of people as it is told to those who may not know who they are: so that it does not tell when one comes or goes.
+/// Returns a number of accounts rounded for a viewer who may not see the list, so that it does not show single changes.
 fn coarse(count: u64) -> u64 {
     let power = 10_u64.pow(count.max(1).ilog10());
     match count / power {

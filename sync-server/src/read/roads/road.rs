@@ -1,4 +1,4 @@
-//! `GET /v1/roads/{id}`: a road with what makes its score, and the newest public drives over it.
+//! `GET /v1/roads/{id}`: a road with the parts of its score, and the newest public drives over it.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -14,8 +14,8 @@ use crate::read::drive_item::DriveItem;
 use crate::read::geojson::RoadFeature;
 use crate::read::schema::Refusals;
 
-/// A road in one direction as a GeoJSON Feature; `properties.drives` has the newest public drives over most of it, 20 at
-/// most, as the public feed shows them.
+/// A road in one direction as a GeoJSON Feature. `properties.drives` has the newest public drives over most of it, at
+/// most 20, as in the public feed.
 #[utoipa::path(
     get, path = "/v1/roads/{id}", tag = "roads", security((), ("token" = [])),
     params(("id" = String, Path, description = "The road.")),

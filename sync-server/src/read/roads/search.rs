@@ -1,4 +1,4 @@
-//! `GET /v1/roads`: roads within bounds or near a place, the best first.
+//! `GET /v1/roads`: roads within bounds or near a position, the best first.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -16,12 +16,14 @@ use crate::http::readers::AnswerReaders;
 use crate::read::geojson::{CollectionHead, CollectionType, RoadCollection};
 use crate::read::schema::Refusals;
 
-/// How often to look on when what is within the bounds is not near enough. A circle is 79 % of the square around it.
+/// Maximum number of reads for a page if roads within the bounds are not near enough. A circle is 79 % of the square
+/// around it.
 const LOOKS: usize = 10;
 
-/// Roads in one direction each, the best first, as a GeoJSON FeatureCollection. The middle of a road decides where it is.
+/// Roads, each in one direction, the best first, as a GeoJSON FeatureCollection. The middle of a road decides whether
+/// it is within the bounds.
 ///
-/// Shown are roads that enough distinct drivers drove in a year, in drives that everybody may see. `next` is a foreign member of
+/// A road is listed if enough distinct drivers drove it within a year in public drives. `next` is a foreign member of
 /// the collection.
 #[utoipa::path(
     get, path = "/v1/roads", tag = "roads", security((), ("token" = [])),
@@ -47,11 +49,11 @@ pub(crate) async fn search_roads(
     Ok(request.answer_with(text, "application/geo+json"))
 }
 
-/// How good a road must be.
+/// The minimum score.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ScoreQuery {
-    /// No worse than this: 0 to 100.
+    /// The minimum score, 0 to 100.
     #[serde(default, deserialize_with = "given")]
     #[param(value_type = u8)]
     min_score: Score,

@@ -13,32 +13,32 @@ use crate::http::readers::AnswerReaders;
 use crate::read::formats::mvt::{Line, layer};
 use crate::read::schema::Refusals;
 
-/// The most roads of a tile: the best.
+/// Maximum number of roads of a tile: the best.
 const MOST_ROADS: u32 = 400;
 
-/// The most on tiles from which they are seen as dots, several tiles at once.
+/// The maximum on tiles that show roads as dots, because several of them are seen at once.
 const MOST_DOTS: u32 = 200;
 
-/// From which zoom on a road is more than a dot.
+/// The zoom from which on a road is more than a dot.
 const LINES_FROM_ZOOM: u32 = 8;
 
-/// The deepest tiles that there are; maps draw these larger.
+/// The maximum zoom of tiles; maps enlarge these.
 const DEEPEST: u32 = 14;
 
-/// How many units a tile has across.
+/// The width of a tile in units.
 const EXTENT: f64 = 4096.0;
 
-/// How far the middle of a road may be from where it is still drawn, metres: half of the longest road.
+/// How far the middle of a visible road may be outside of a tile, metres: half of the longest road.
 const REACH_M: f64 = 3_000.0;
 
-/// The best roads of a tile, 400 at most (200 on tiles of zoom 7 or less), as a Mapbox Vector Tile 2.1 with one layer `roads` of lines, each with `id`, `score` (0 to 100) and
-/// `lengthM`.
+/// The best roads of a tile, at most 400 (200 on tiles of zoom 7 or less), as a Mapbox Vector Tile 2.1 with one layer
+/// `roads` of lines, each with `id`, `score` (0 to 100) and `lengthM`.
 #[utoipa::path(
     get, path = "/v1/roads/tiles/{z}/{x}/{y}", tag = "roads", security((), ("token" = [])),
     params(
         ("z" = u32, Path, description = "Zoom, 0 to 14."),
         ("x" = u32, Path, description = "Column."),
-        ("y" = String, Path, description = "Row, with `.mvt` behind it."),
+        ("y" = String, Path, description = "Row, followed by `.mvt`."),
     ),
     responses((status = 200, description = "The tile.", content_type = "application/vnd.mapbox-vector-tile"), Refusals)
 )]
@@ -57,7 +57,7 @@ pub(crate) async fn tile(
     Ok(request.answer_bytes(layer("roads", EXTENT as u32, &lines), "application/vnd.mapbox-vector-tile"))
 }
 
-/// A tile of the web's map (spherical Mercator, EPSG:3857).
+/// A tile of the web map (spherical Mercator, EPSG:3857).
 #[derive(Clone, Copy, Debug)]
 struct Tile {
     tiles: f64,
@@ -71,10 +71,10 @@ impl Tile {
         (x < tiles && y < tiles).then_some(Tile { tiles: tiles.into(), x: x.into(), y: y.into() })
     }
 
-    /// Where the middles of the roads lie that may be seen on it.
+    /// Returns the bounds of the middles of roads that may be visible on it.
     fn reach(self) -> Bounds {
         let lon = |x: f64| x / self.tiles * 360.0 - 180.0;
-        // The inverse Gudermannian function, as every description of the projection has it.
+        // The inverse Gudermannian function, as in every description of the projection.
         let lat = |y: f64| (PI * (1.0 - 2.0 * y / self.tiles)).sinh().atan().to_degrees();
         if self.tiles < 4.0 {
             return Bounds { west: -180.0, south: -90.0, east: 180.0, north: 90.0 };
@@ -85,7 +85,8 @@ impl Tile {
 
     fn line(self, road: &RoadLine) -> Line {
         let world = self.tiles * EXTENT;
-        // Over the date line what is nearer to the tile counts, and what is nearer to the rest of the road.
+        // At the date line, the copy nearer to the tile counts for the first point, and the one nearer to the previous
+        // point for the others.
         let mut beside = EXTENT / 2.0;
         let point = |&[lon, lat]: &[f64; 2]| {
             let sin = lat.to_radians().sin().clamp(-0.9999, 0.9999);
@@ -103,7 +104,7 @@ impl Tile {
         };
         let mut points: Vec<[i32; 2]> = road.line.iter().map(point).collect();
         points.dedup();
-        // Far away a short road is a dot, which maps draw only as a line.
+        // At a low zoom a short road is a dot, which maps draw only as a line.
         points.extend(points.first().filter(|_| points.len() == 1).map(|[x, y]| [x + 1, *y]));
         Line { points, id: road.id.to_string(), score: road.score.0, length_m: road.length_m }
     }
