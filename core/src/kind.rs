@@ -42,13 +42,13 @@ pub enum DocKind {
 pub struct KindPolicy {
     /// The kind.
     pub kind: DocKind,
-    /// How the id of a document is made.
+    /// The rule for the id of a document.
     pub id: IdRule,
     /// Whether a device gets the changes only on request. `[C4]`
     pub is_on_demand: bool,
     /// Whether phones keep a row.
     pub has_row_on_phone: bool,
-    /// How a relay writes the rows of a document.
+    /// The rule by which a relay writes the rows of a document.
     pub relay_rows: RelayRows,
     /// Whether a row derives from several documents, such as a meet and the amendments of its co-organisers.
     pub has_several_parts: bool,
@@ -62,10 +62,10 @@ pub struct KindPolicy {
     pub fold_bounds: FoldBounds,
 }
 
-/// How the id of a document is made.
+/// The rule for the id of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IdRule {
-    /// Any id. Nobody finds such a document by its id alone.
+    /// Any id. Other accounts do not look up such a document by its id alone.
     Free,
     /// Computed from the account and this name: an account has one such document.
     OnlyOne(&'static str),
@@ -120,7 +120,7 @@ pub struct FoldBounds {
 const SMALL: FoldBounds = FoldBounds { bytes: 1 << 20, changes: 1_000, ops: 10_000 };
 /// A car's logbook has one change for each entry, a meet one for each edit.
 const OFTEN_EDITED: FoldBounds = FoldBounds { bytes: 2 << 20, changes: 4_000, ops: 20_000 };
-/// One operation for each person, or for a sixteenth of all that was ever said of things; and one change for each.
+/// One operation for each person, or for a sixteenth of all statements about drives and meets; and one change for each.
 const OF_PEOPLE: FoldBounds = FoldBounds { bytes: 8 << 20, changes: 40_000, ops: 40_000 };
 
 /// The defaults of a row of the table.

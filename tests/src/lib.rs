@@ -1,4 +1,4 @@
-//! What the tests, the samples and the tools share: drives made from a seed, files of drives, phones, the relay as a process,
+//! Code that the tests, the samples and the tools share: synthetic drives, files of drives, phones, the relay as a process,
 //! the simulator. Clients without a replica are in `tests/kit/`, which the tests of the relay use, too.
 //!
 //! The product must not depend on this crate.

@@ -9,11 +9,11 @@ use crate::time::Now;
 /// A fault of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The outbox drops what is under way when the connection is lost.
+    /// The outbox drops changes that are read or in flight when the connection is lost.
     DropsUnderWay,
     /// A failed read is neither retried nor reported.
     ForgetsFailedReads,
-    /// The digest does not change with what the relay has.
+    /// The digest does not change when the relay gets a change.
     KeepsDigest,
     /// Commands are not answered when their writes are on disk.
     AnswersNoCommand,
@@ -23,7 +23,7 @@ pub enum Fault {
     ForgetsTransactions,
 }
 
-/// What the simulator changes in a replica.
+/// The faults and the poll orders of a replica.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     fault: Option<Fault>,

@@ -1,4 +1,4 @@
-//! Whole answers of the reads, compared with a file: a field that comes, goes or changes its form is seen there. After a wanted
+//! Compares whole answers of the reads with a file, which shows every added, removed or changed field. After an intended
 //! change, `INSTA_UPDATE=always cargo test bodies` writes the file anew.
 
 use std::fmt::Write;
@@ -15,7 +15,7 @@ const START: Timestamp = Timestamp(1_789_999_200_000);
 const FAR: Timestamp = Timestamp(4_000_000_000_000);
 const DAY_MS: i64 = 86_400_000;
 
-/// Replaces every time of the last days: they are those of this run.
+/// Replaces every time of the last days, since these differ in each run.
 fn without_times(value: &mut Value) {
     let now = now().as_millis();
     match value {

@@ -1,6 +1,6 @@
 //! A client of the protocol, message by message: the messages of a phone without a replica.
 //!
-//! It records which changes were offered and which were acknowledged, by hash. It decides nothing.
+//! It records which changes were offered and which were acknowledged, by hash.
 
 mod document;
 mod wire;
@@ -61,24 +61,24 @@ impl Device {
         Message::Proof { signature, grant: self.grant, origin: Some(origin.to_owned()) }
     }
 
-    /// The proof of a device of version 1.
+    /// Returns the proof of a device with protocol version 1.
     pub fn proof_v1(&self, relay: &RelayId, nonce: &[u8; 32]) -> Message {
         let signature = self.key.sign(&proof_bytes_v1(relay, nonce, &self.account, &self.key())).to_bytes();
         Message::Proof { signature, grant: self.grant, origin: None }
     }
 
-    /// The grant that it shows.
+    /// Returns the grant that it presents.
     pub fn grant(&self) -> Option<Grant> {
         self.grant
     }
 
-    /// The same device with another grant or none.
+    /// Returns the same device with another grant or none.
     #[must_use]
     pub fn with_grant(self, grant: Option<Grant>) -> Device {
         Device { grant, ..self }
     }
 
-    /// The same device for another account.
+    /// Returns the same device, claiming another account.
     #[must_use]
     pub fn posing_as(self, account: AccountId) -> Device {
         Device { account, ..self }
@@ -94,7 +94,7 @@ impl Device {
         self.token(&client.relay, expires_at, &client.origin)
     }
 
-    /// A token to read as the account until then, from a relay at an origin.
+    /// Returns a read token of the account until this time, for a relay at an origin.
     pub fn token(&self, relay: &RelayId, expires_at: Timestamp, origin: &str) -> String {
         self.signed(
             &read_bytes(relay, &self.account, &self.key(), expires_at, origin),
@@ -103,7 +103,7 @@ impl Device {
         )
     }
 
-    /// The token of a device of version 1.
+    /// Returns the read token of a device with protocol version 1.
     pub fn token_v1(&self, relay: &RelayId, expires_at: Timestamp) -> String {
         self.signed(&read_bytes_v1(relay, &self.account, &self.key(), expires_at), expires_at, None)
     }
@@ -144,7 +144,7 @@ impl Device {
     }
 }
 
-/// The origin of a relay that is dialled by its address.
+/// Returns the origin of a relay that is dialled by its address.
 pub fn origin_of(relay: SocketAddr) -> String {
     format!("http://{relay}")
 }

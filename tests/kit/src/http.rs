@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use ureq::Agent;
 use ureq::http::{HeaderValue, Request, header};
 
-/// What a relay answers.
+/// An answer of a relay.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The status code.
@@ -19,7 +19,7 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Gets what is at a path.
+/// Sends a GET request.
 ///
 /// # Errors
 /// If no answer comes.
@@ -27,7 +27,7 @@ pub async fn get(relay: SocketAddr, path: &str) -> Result<Answer, ureq::Error> {
     get_with(relay, path, "").await
 }
 
-/// Gets what is at a path, with more headers, each of which ends with a line break.
+/// Sends a GET request with additional headers, each of which ends with a line break.
 ///
 /// # Errors
 /// If no answer comes.
@@ -38,7 +38,7 @@ pub async fn get_with(relay: SocketAddr, path: &str, headers: &str) -> Result<An
 /// Sends a request of any method.
 ///
 /// # Errors
-/// If it is no request, or no answer comes.
+/// If the request is invalid, or no answer comes.
 pub async fn ask(relay: SocketAddr, method: &str, path: &str, headers: &str) -> Result<Answer, ureq::Error> {
     let mut request = Request::builder().method(method).uri(format!("http://{relay}{path}"));
     for (name, value) in headers.lines().filter_map(|line| line.split_once(": ")) {
@@ -63,25 +63,25 @@ fn send(request: Request<()>) -> Result<Answer, ureq::Error> {
 }
 
 impl Answer {
-    /// The value of a header; empty if it is not there.
+    /// Returns the value of a header; empty if it is absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(of, _)| of == name).map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     ///
     /// # Panics
-    /// If it is none.
+    /// If the body is not JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("the body is JSON")
     }
 
-    /// The body as text, in which what is no text is replaced.
+    /// Returns the body as text, with invalid UTF-8 replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The answer without its `Date` header, for comparisons.
+    /// Returns the answer without its `Date` header, for comparisons.
     #[must_use]
     pub fn without_date(mut self) -> Answer {
         self.headers.retain(|(name, _)| name != "date");

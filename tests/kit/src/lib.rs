@@ -1,4 +1,4 @@
-//! What all tests share: clients of the relay that have no replica.
+//! Clients of the relay without a replica, for all tests.
 
 pub mod client;
 pub mod http;

@@ -351,7 +351,7 @@ fn d1_a_document_that_a_relay_lost_comes_back_also_where_something_of_it_was_nev
     assert_eq!(documents.get(&car).map(|(_, chunks)| chunks.len()), Some(2));
 }
 
-/// The relay's database is restored without `begin-again`. The relay loses `ahead` changes that one phone had
+/// The relay's database is replaced by a backup without `restore`. The relay loses `ahead` changes that one phone had
 /// acknowledged, and the other phone makes `anew` changes before the first one connects.
 fn put_back(ahead: u32, anew: u32) {
     let mut sim = two_phones(21);

@@ -1,4 +1,4 @@
-//! What stories about simulated phones share: commands that must succeed, drives, and waiting until nothing is left to do.
+//! Helpers of tests with simulated phones: commands that must succeed, drives, and waiting until no phone has work.
 
 use tourismo_core::docs::CarFields;
 use tourismo_core::id::DocId;
@@ -7,7 +7,7 @@ use tourismo_core::replica::views::DriveView;
 use tourismo_tests::sim::{CONVERGENCE_MS, Network};
 use tourismo_tests::synthetic::{self, Kind, Options};
 
-/// Has a phone execute a command, which must succeed.
+/// Executes a command on a phone, which must succeed.
 pub(crate) fn done(sim: &mut Network, phone: usize, command: Command) -> Option<DocId> {
     match sim.perform(phone, command) {
         CommandOutcome::Done { doc } => doc,
@@ -15,15 +15,15 @@ pub(crate) fn done(sim: &mut Network, phone: usize, command: Command) -> Option<
     }
 }
 
-/// Waits until no phone has anything left to do.
+/// Waits until no phone has work.
 pub(crate) fn settle(sim: &mut Network) {
     settle_first(sim, sim.phones());
 }
 
-/// Waits until the first phones have nothing left to do.
+/// Waits until the first phones have no work.
 pub(crate) fn settle_first(sim: &mut Network, phones: usize) {
     let all = |sim: &Network| (0..phones).all(|phone| sim.is_settled(phone).is_ok());
-    // A lost connection is noticed within two seconds. The changes of one device reach the others a moment later.
+    // A lost connection is detected within two seconds. The changes of one device reach the others a moment later.
     for _ in 0..3 {
         let reasons = |sim: &Network| (0..phones).map(|phone| sim.is_settled(phone)).collect::<Vec<_>>();
         assert!(sim.run_until(CONVERGENCE_MS, all), "{:?}", reasons(sim));

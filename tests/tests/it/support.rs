@@ -1,4 +1,4 @@
-//! What the stories share: a relay in this process, drives, patience.
+//! Helpers of the tests: a relay in this process, drives, timeouts.
 
 use std::net::SocketAddr;
 use std::time::Duration;

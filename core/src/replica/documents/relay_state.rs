@@ -1,5 +1,4 @@
-//! What the relay has of each document, as far as this phone knows: acknowledged changes, heads, and changes that are
-//! missing here.
+//! The known state of each document on the relay: acknowledged changes, heads, and changes that are missing here.
 
 use crate::change;
 use crate::id::{ChangeHash, DocId};

@@ -1,4 +1,4 @@
-//! A phone as the relay sees it: a device of `tests/kit`, whose connections must do what they are asked.
+//! A test phone: a device of `tests/kit` whose calls panic on an error.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::{Deref, DerefMut};

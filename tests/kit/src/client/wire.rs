@@ -14,7 +14,7 @@ use tourismo_core::digest::Digest;
 use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::wire::{Chunk, Entry, Message, NackCode, Offer};
 
-/// Longer than any machine needs: waiting longer is futile.
+/// A wait that is too long for any machine, so that its end is a failure.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A connection.
@@ -124,7 +124,7 @@ impl Wire {
         }
     }
 
-    /// Receives until this number of changes has been acknowledged or refused. Changes of other devices are passed over.
+    /// Receives until this number of changes has been acknowledged or refused. Changes of other devices are skipped.
     ///
     /// # Errors
     /// If another message comes.

@@ -1,4 +1,4 @@
-//! Whom an account follows, accepts and blocks: the tables `follow`, `accept`, `block` and `former_block`.
+//! The follows, acceptances and blocks of an account: the tables `follow`, `accept`, `block` and `former_block`.
 
 use tourismo_core::docs::social::SocialRow;
 use tourismo_core::id::AccountId;
