@@ -279,7 +279,8 @@ impl AccountState {
     /// use tourismo_core::admission::{AccountState, ActorClaims, Admission, Candidate, scan_candidate};
     /// use tourismo_core::docs::{CarFields, automerge_doc, car};
     /// use tourismo_core::id::{AccountId, DeviceKey};
-    /// use tourismo_core::wire::{DocKind, NackCode};
+    /// use tourismo_core::kind::DocKind;
+    /// use tourismo_core::wire::NackCode;
     ///
     /// let (device, other) = (DeviceKey([1; 32]), DeviceKey([2; 32]));
     /// let state = AccountState::new(AccountId::founded_by(&device), &device);
