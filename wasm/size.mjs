@@ -2,10 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import { brotliCompressSync, gzipSync } from "node:zlib";
+import { wasmOptions } from "./brotli.mjs";
 
 const [file, limit] = process.argv.slice(2);
 const bytes = readFileSync(file);
-const brotli = brotliCompressSync(bytes).length;
+const brotli = brotliCompressSync(bytes, wasmOptions(bytes.length)).length;
 const inKb = (size) => `${(size / 1000).toFixed(1)} KB`;
 
 console.log(`wasm: ${inKb(bytes.length)}, gzip ${inKb(gzipSync(bytes).length)}, brotli ${inKb(brotli)}`);
