@@ -1359,7 +1359,7 @@ export interface components {
         } | {
             cars: components["schemas"]["CarTotalsItem"][];
         };
-        /** @description A page of accounts. */
+        /** @description A page of people. */
         PeoplePage: {
             /**
              * @description Whether this list is hidden from the viewer: the account approves its followers, and has not accepted the
