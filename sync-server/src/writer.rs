@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tourismo_core::admission::ActorClaims;
 use tourismo_core::change::ScannedChange;
 use tourismo_core::id::{AccountId, DeviceKey};
@@ -65,6 +65,9 @@ pub(crate) const ROWS_OF_A_JOB: usize = SHARE * ROWS_OF_A_CHANGE;
 
 /// The time between two checks of clock and file while there is nothing to do.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// The longest rest after a background job.
+const LONGEST_REST: Duration = Duration::from_millis(100);
 
 /// Sends jobs to the writing task.
 #[derive(Clone, Debug)]
@@ -207,17 +210,17 @@ impl Writer {
 
     /// Does one step of making a snapshot; for a sweep, returns whether anything is left.
     pub(crate) async fn compact(&self, step: Compaction) -> Result<bool, Unavailable> {
-        self.submit(|reply| Job::Compact { step, reply }).await
+        self.submit_and_rest(|reply| Job::Compact { step, reply }).await
     }
 
     /// Writes rows that were derived in the background, unless the document has newer changes.
     pub(crate) async fn write_rows(&self, steps: Vec<Step>) -> Result<(), Unavailable> {
-        self.submit(|reply| Job::WriteRows { steps, reply }).await
+        self.submit_and_rest(|reply| Job::WriteRows { steps, reply }).await
     }
 
     /// Replaces and removes roads.
     pub(crate) async fn apply_road_update(&self, update: RoadUpdate) -> Result<(), Unavailable> {
-        self.submit(|reply| Job::ApplyRoads { update, reply }).await
+        self.submit_and_rest(|reply| Job::ApplyRoads { update, reply }).await
     }
 
     /// Returns when the task reached this job: without an error, unless the last commit failed and a new one fails,
@@ -241,6 +244,15 @@ impl Writer {
         let (reply, answer) = Reply::new();
         self.send(job(reply)).await?;
         answer.await.map_err(|_| Unavailable)?
+    }
+
+    /// Submits a background job, and then rests for as long as it took. So others have the disk for half of the time, and
+    /// the checkpointer finds moments in which nobody writes.
+    async fn submit_and_rest<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, Unavailable> {
+        let began = tokio::time::Instant::now();
+        let result = self.submit(job).await?;
+        sleep(began.elapsed().min(LONGEST_REST)).await;
+        Ok(result)
     }
 
     async fn send(&self, job: Job) -> Result<(), Unavailable> {
@@ -560,4 +572,35 @@ impl Task {
 /// Answers that these jobs were not done.
 fn fail(jobs: impl IntoIterator<Item = Job>) {
     jobs.into_iter().for_each(|job| job.reply(false));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_writes_in_the_background_rests_as_long_as_it_wrote() {
+        let (jobs, mut received) = mpsc::channel(1);
+        let writer = Writer { jobs, bytes: Arc::new(Semaphore::new(1)), waiting: Arc::default() };
+        let mut took = Duration::from_millis(30);
+        tokio::spawn(async move {
+            while let Some(mut job) = received.recv().await {
+                sleep(took).await;
+                if let Job::ApplyRoads { reply, .. } | Job::Ping(reply) = &mut job {
+                    reply.hold(());
+                }
+                job.reply(true);
+                took *= 100;
+            }
+        });
+        let began = tokio::time::Instant::now();
+        writer.apply_road_update(RoadUpdate::default()).await.unwrap();
+        assert_eq!(began.elapsed(), Duration::from_millis(60));
+        let began = tokio::time::Instant::now();
+        writer.apply_road_update(RoadUpdate::default()).await.unwrap();
+        assert_eq!(began.elapsed(), Duration::from_secs(3) + LONGEST_REST, "a slow disk stops no work");
+        let began = tokio::time::Instant::now();
+        writer.ping().await.unwrap();
+        assert_eq!(began.elapsed(), Duration::from_secs(300), "who waits for an answer does not rest");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
@@ -24,13 +24,19 @@ const REMEMBERED_STATEMENTS: usize = 512;
 const WRITER_CACHE_KB: u32 = 8 << 10;
 
 /// The length of the write-ahead log, in pages, at which a commit checkpoints it, if the [`Checkpointer`] is late.
-const LONGEST_LOG_PAGES: i64 = 16_000;
+const LONGEST_LOG_PAGES: i64 = 32_000;
 
 /// The length, in pages, from which on the log is restarted, which needs a moment without another writer.
 const LONG_LOG_PAGES: i64 = 4_000;
 
-/// The time over which commits are collected before a checkpoint.
+/// The number of new pages that are moved at once. The more there are, the longer a commit waits for the disk meanwhile.
+const MANY_PAGES: i64 = 1_000;
+
+/// The time over which commits are collected before a checkpoint, unless there are many pages before.
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_millis(250);
+
+/// The time between two looks at the length of the log.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// Claims and opens a database file; creates it if it does not exist.
 pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durability) -> Result<Database, OpenError> {
@@ -88,10 +94,10 @@ impl Checkpointer {
         let committed = Arc::new(Notify::new());
         let heard = committed.clone();
         let task = tokio::spawn(async move {
+            let mut log = Log::default();
             loop {
                 heard.notified().await;
-                sleep(BETWEEN_CHECKPOINTS).await;
-                if let Err(error) = move_log(&mut beside).await {
+                if let Err(error) = log.collect_and_move(&mut beside).await {
                     // As on a full disk. The commits stay in the log.
                     tracing::warn!(%error, "a checkpoint of the write-ahead log failed");
                 }
@@ -113,15 +119,50 @@ impl Checkpointer {
     }
 }
 
-/// Moves as much as is possible without blocking anybody; restarts a long log if nobody writes or reads at the moment.
-async fn move_log(beside: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let (_, pages, _): (i64, i64, i64) =
-        sqlx::query_as("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut *beside).await?;
-    if pages > LONG_LOG_PAGES {
-        // Little is left to be moved. This does not wait for other connections; the next call tries again.
-        sqlx::query("PRAGMA wal_checkpoint(RESTART)").execute(beside).await?;
+/// What the [`Checkpointer`] knows of the write-ahead log.
+#[derive(Debug, Default)]
+struct Log {
+    /// Its length after the last checkpoint, in pages.
+    pages: i64,
+}
+
+impl Log {
+    async fn collect_and_move(&mut self, beside: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        let collected_since = Instant::now();
+        while collected_since.elapsed() < BETWEEN_CHECKPOINTS && self.new_pages(beside).await? < MANY_PAGES {
+            sleep(BETWEEN_LOOKS).await;
+        }
+        self.pages = move_log(beside).await?;
+        Ok(())
     }
-    Ok(())
+
+    /// The number of pages since the last checkpoint.
+    async fn new_pages(&mut self, beside: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+        let pages = checkpoint_log(beside, "NOOP").await?;
+        // A shorter log is one that was restarted.
+        Ok(if pages < self.pages { pages } else { pages - self.pages })
+    }
+}
+
+/// Moves as much as is possible without blocking anybody; restarts a long log if nobody writes or reads at the moment.
+/// Returns the length of the log in pages.
+async fn move_log(beside: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    let pages = checkpoint_log(beside, "PASSIVE").await?;
+    if pages <= LONG_LOG_PAGES {
+        return Ok(pages);
+    }
+    // Restarting moves what is left while nobody can write. What came during the last move is moved before.
+    checkpoint_log(beside, "PASSIVE").await?;
+    // This does not wait for other connections; the next call tries again.
+    checkpoint_log(beside, "RESTART").await
+}
+
+/// Checkpoints the log in one of SQLite's modes, and returns its length in pages.
+async fn checkpoint_log(beside: &mut SqliteConnection, mode: &'static str) -> Result<i64, sqlx::Error> {
+    // A pragma takes no parameters.
+    let pragma = sqlx::AssertSqlSafe(format!("PRAGMA wal_checkpoint({mode})"));
+    let (_, pages, _): (i64, i64, i64) = sqlx::query_as(pragma).fetch_one(beside).await?;
+    Ok(pages)
 }
 
 /// Opens a connection that reads a database file, also while another process writes to it.
@@ -271,7 +312,10 @@ mod tests {
         write(&mut writer, 8 << 20).await;
         writer.begin().await.unwrap();
         write(&mut writer, 1).await;
-        move_log(&mut beside).await.unwrap();
+        let mut log = Log::default();
+        assert!(log.new_pages(&mut beside).await.unwrap() > 2_000);
+        log.collect_and_move(&mut beside).await.unwrap();
+        assert_eq!(log.new_pages(&mut beside).await.unwrap(), 0);
         assert!(std::fs::metadata(&path).unwrap().len() > 8 << 20);
         writer.commit().await.unwrap();
         for _ in 0..3 {
@@ -279,8 +323,11 @@ mod tests {
         }
         let longest = log_bytes();
         assert!(longest > 32 << 20);
-        move_log(&mut beside).await.unwrap();
-        for _ in 0..3 {
+        log.collect_and_move(&mut beside).await.unwrap();
+        write(&mut writer, 8 << 20).await;
+        let pages = log.new_pages(&mut beside).await.unwrap();
+        assert!((2_000..3_000).contains(&pages), "it was begun anew, with {pages} pages");
+        for _ in 0..2 {
             write(&mut writer, 8 << 20).await;
         }
         assert_eq!(log_bytes(), longest, "it was begun anew");
