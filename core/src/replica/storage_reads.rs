@@ -102,12 +102,10 @@ impl StorageReads {
         self.in_flight.values().any(|reading| matches!(reading, StorageRead::Document(other, _) if other == doc))
     }
 
-    /// Takes the documents whose retry is due.
-    fn take_due(&mut self, now_ms: u64) -> Vec<DocId> {
-        match self.retry_at_ms.take_if(|due| *due <= now_ms) {
-            Some(_) => std::mem::take(&mut self.failed),
-            None => Vec::new(),
-        }
+    /// Ends the suspension after a failure if it is due. Returns the documents to retry.
+    fn take_due(&mut self, now_ms: u64) -> Option<Vec<DocId>> {
+        self.retry_at_ms.take_if(|due| *due <= now_ms)?;
+        Some(std::mem::take(&mut self.failed))
     }
 
     fn retry_later(&mut self, now_ms: u64, doc: Option<DocId>) {
@@ -121,12 +119,12 @@ impl Replica {
         self.reads.read_document(doc, &self.writes, &mut self.output);
     }
 
-    /// Reads documents again whose read failed. Returns whether there were any.
+    /// Retries failed reads. Returns whether that was due: the other components may read again, too.
     pub(super) fn poll_reads(&mut self, now: Now) -> bool {
         let due = self.reads.take_due(now.monotonic_ms as u64);
-        let any = !due.is_empty();
-        due.into_iter().for_each(|doc| self.read_document(doc));
-        any
+        let is_due = due.is_some();
+        due.into_iter().flatten().for_each(|doc| self.read_document(doc));
+        is_due
     }
 
     /// Folds the documents that were read once the crash guard's note is on disk, or reads the next ones. Returns whether
@@ -210,5 +208,19 @@ impl StorageReads {
     /// Forgets a read.
     pub(super) fn forget(&mut self, request: u32) {
         self.in_flight.remove(&request);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_components_read_again_once_the_retry_is_due_even_if_no_document_failed() {
+        let (mut documents, mut writes) = (DocumentStore::open([7; 16], &[]), WriteQueue::default());
+        let mut reads = StorageReads::open(&[], &mut documents, &mut writes);
+        reads.retry_later(0, None);
+        assert_eq!((reads.take_due(READ_AGAIN_MS - 1), reads.is_waiting()), (None, true));
+        assert_eq!((reads.take_due(READ_AGAIN_MS), reads.is_waiting()), (Some(Vec::new()), false));
     }
 }
