@@ -36,10 +36,10 @@ impl Replica {
         }
     }
 
-    /// A reconciler that waits is polled with something new: a document is read, or a row is folded.
+    /// A reconciler that waits is polled with something new: a document is read, at once or after a failure, or a row is folded.
     fn check_waiting_reconcilers(&self) -> Result<(), String> {
-        let is_anything_coming = self.reads.is_any_awaited() || !self.documents.some_stale(1).is_empty();
-        if is_anything_coming {
+        let is_read = self.reads.is_any_awaited() || self.reads.is_waiting();
+        if is_read || !self.documents.some_stale(1).is_empty() {
             return Ok(());
         }
         if let Some(doc) = self.reconcilers.copies.waiting().next() {
