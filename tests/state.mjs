@@ -13,7 +13,9 @@ const isValue = (path) => /^(io|views)(\.rs|\/)|(^|\/)tests(\.rs|\/)/.test(path)
 
 /** The structs of a file that have state, each with its fields. Fields for the simulator's faults do not count. */
 export function statesOf(source) {
-  const structs = source.matchAll(/((?:^ *(?:\/\/\/|#\[).*\n)*)^( *)(?:pub(?:\(.*?\))? )?struct (\w+)(<.*>)? \{\n([\s\S]*?)^\2\}/gm);
+  const structs = source.matchAll(
+    /((?:^ *(?:\/\/\/|#\[).*\n)*)^( *)(?:pub(?:\(.*?\))? )?struct (\w+)(<.*>)? \{\n([\s\S]*?)^\2\}/gm,
+  );
   return [...structs].flatMap(([, attributes, , name, generics, body]) => {
     if (generics !== undefined || /derive\(.*\b(Encode|Serialize)\b/.test(attributes)) return [];
     const fields = [...body.matchAll(/((?:^ *#\[.*\n)*)^ *(?:pub(?:\(.*?\))? )?(\w+): /gm)];
