@@ -181,6 +181,7 @@ impl Relay {
     async fn start(snapshots: Snapshots) -> anyhow::Result<Relay> {
         let folder = tempfile::tempdir()?;
         let mut config = Config::new("127.0.0.1:0".parse()?, folder.path().join("relay.sqlite"));
+        config.limits.reserved_disk_percent = 0;
         config.compact_after = match snapshots {
             Snapshots::Made => Duration::ZERO,
             Snapshots::NotMade => Duration::MAX,

@@ -165,7 +165,9 @@ pub async fn ours(documents: usize, meanwhile: Meanwhile) -> anyhow::Result<Reco
 }
 
 async fn start(database: &Path) -> anyhow::Result<Running> {
-    Ok(Server::start(Config::new("127.0.0.1:0".parse()?, database.to_owned())).await?)
+    let mut config = Config::new("127.0.0.1:0".parse()?, database.to_owned());
+    config.limits.reserved_disk_percent = 0;
+    Ok(Server::start(config).await?)
 }
 
 fn url(address: SocketAddr) -> String {
