@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles tourismo-wasm, generates its JavaScript and optimises it for download, into pwa-shim/pkg/. Does nothing if nothing
-# changed.
+# Compiles tourismo-wasm and tourismo-import-wasm, generates their JavaScript and optimises them for download, into
+# pwa-shim/pkg/. Does nothing if nothing changed.
 #
 # The compiler is the first of these that is installed or can be installed:
 #   1. the current Rust toolchain, with the standard library for WebAssembly, which rustup installs;
@@ -13,7 +13,9 @@ triple=wasm32-unknown-unknown
 # A separate target folder: in a common one the two compilers would invalidate each other's artifacts.
 target=target/wasm
 package=pwa-shim/pkg
-brotli_limit=471000
+
+# The crates, and the largest download of each in bytes with brotli.
+declare -A limits=([tourismo-wasm]=478000 [tourismo-import-wasm]=300000)
 
 main() {
     local fingerprint
@@ -25,10 +27,14 @@ main() {
     local compiler
     compiler=$(choose_compiler)
     echo "wasm: compiling with $compiler's $("compile_by_$compiler" --version)"
-    "compile_by_$compiler" build --locked --profile wasm --target "$triple" --target-dir "$target" -p tourismo-wasm
     rm -rf "$package"
-    shrink
-    node wasm/size.mjs "$package/tourismo_wasm_bg.wasm" "$brotli_limit"
+    local crate
+    for crate in "${!limits[@]}"; do
+        # One after the other: together, they would have each other's features of their dependencies.
+        "compile_by_$compiler" build --locked --profile wasm --target "$triple" --target-dir "$target" -p "$crate"
+        shrink "${crate//-/_}"
+        node wasm/size.mjs "$package/${crate//-/_}_bg.wasm" "${limits[$crate]}"
+    done
     echo "$fingerprint" >"$package/.fingerprint"
 }
 
@@ -83,8 +89,9 @@ compile_by_debian() {
         /usr/bin/cargo -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size "$@"
 }
 
+# The module of a crate, by its name.
 shrink() {
-    cargo run --quiet --locked -p tourismo-bindgen -- "$target/$triple/wasm/tourismo_wasm.wasm" "$package"
+    cargo run --quiet --locked -p tourismo-bindgen -- "$target/$triple/wasm/$1.wasm" "$package"
     # The features that rustc enables by default for this target; all browsers of the last years support them.
     local features=(bulk-memory multivalue mutable-globals nontrapping-float-to-int reference-types sign-ext)
     # Selected passes. -O3 and -Oz make the file smaller and the compressed file larger, by a tenth: they renumber the
@@ -94,7 +101,7 @@ shrink() {
         remove-unused-module-elements simplify-globals-optimizing dae-optimizing directize duplicate-function-elimination
         reorder-functions-by-name strip-debug strip-producers strip-target-features)
     pwa-shim/node_modules/.bin/wasm-opt "${features[@]/#/--enable-}" "${passes[@]/#/--}" \
-        "$package/tourismo_wasm_bg.wasm" -o "$package/tourismo_wasm_bg.wasm"
+        "$package/$1_bg.wasm" -o "$package/$1_bg.wasm"
 }
 
 main

@@ -2,6 +2,8 @@
 //!
 //! This module must not depend on drives, tracks or documents.
 
+pub mod packed;
+
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;

@@ -220,6 +220,16 @@ impl Bounds {
     pub fn as_bbox(&self) -> [f64; 4] {
         [self.west_deg, self.south_deg, self.east_deg, self.north_deg]
     }
+
+    /// Whether two boxes, as [`Bounds::as_bbox`] gives them, overlap or are at most `deg` degrees apart.
+    pub fn are_near([west, south, east, north]: [f64; 4], other: [f64; 4], deg: f64) -> bool {
+        let [other_west, other_south, other_east, other_north] = other;
+        // Eastwards around the earth, from one meridian to the other.
+        let east_of = |from: f64, to: f64| (to - from).rem_euclid(360.0);
+        let begins_within = east_of(west, other_west) <= east_of(west, east) + deg;
+        let is_within = east_of(other_west, west) <= east_of(other_west, other_east) + deg;
+        south <= other_north + deg && other_south <= north + deg && (begins_within || is_within)
+    }
 }
 
 #[cfg(test)]
@@ -249,6 +259,27 @@ mod tests {
         }
         // A quarter of a meridian, which once defined the metre: 10,001,965.729 m.
         assert!((distance_m(at(0.0, 0.0), at(90.0, 0.0)) - 10_001_965.729).abs() < 1.0);
+    }
+
+    #[test]
+    fn boxes_are_near_each_other_also_over_the_date_line() {
+        let home = [10.0, 46.0, 10.5, 46.5];
+        let fiji = [179.5, -18.0, -179.5, -17.0];
+        for (a, b, near) in [
+            (home, home, true),
+            (home, [10.4, 46.4, 10.9, 46.9], true),
+            (home, [10.2, 46.2, 10.3, 46.3], true),
+            (home, [10.505, 46.505, 10.6, 46.6], true),
+            (home, [10.52, 46.0, 10.6, 46.5], false),
+            (home, [10.0, 46.52, 10.5, 46.6], false),
+            (home, fiji, false),
+            (fiji, [-179.6, -17.5, -179.0, -17.4], true),
+            (fiji, [179.0, -17.5, 179.495, -17.4], true),
+            (fiji, [-179.4, -17.5, -179.0, -17.4], false),
+        ] {
+            assert_eq!(Bounds::are_near(a, b, 0.01), near, "{a:?} {b:?}");
+            assert_eq!(Bounds::are_near(b, a, 0.01), near, "{b:?} {a:?}");
+        }
     }
 
     #[test]

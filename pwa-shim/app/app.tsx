@@ -14,6 +14,7 @@ import { DrivesScreen } from "./screens/drives.tsx";
 import { FeedScreen } from "./screens/feed.tsx";
 import { FollowsScreen } from "./screens/follows.tsx";
 import { GarageScreen } from "./screens/garage.tsx";
+import { ImportScreen } from "./screens/import.tsx";
 import { MeetScreen } from "./screens/meet.tsx";
 import { EditMeetScreen, NewMeetScreen } from "./screens/meet-form.tsx";
 import { MeetsScreen } from "./screens/meets.tsx";
@@ -100,6 +101,8 @@ function OwnScreen({ at }: { at: Exclude<Route, PublicRoute> }) {
       return <RecordScreen />;
     case "drives":
       return <DrivesScreen />;
+    case "import":
+      return <ImportScreen />;
     case "drive":
       return <DriveScreen key={at.id} id={at.id} />;
     case "people":
@@ -162,7 +165,7 @@ interface Tab {
 const PEOPLE: ScreenName[] = ["people", "person", "followers", "following", "inCommon"];
 
 const TABS: Tab[] = [
-  { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive"] },
+  { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive", "import"] },
   {
     to: { screen: "feed" },
     label: "Discover",

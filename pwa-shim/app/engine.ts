@@ -104,7 +104,7 @@ effect(() => {
 });
 
 /** Resolves to the open engine. Opens it if needed. */
-async function opened(): Promise<Tourismo> {
+export async function opened(): Promise<Tourismo> {
   if (engine.value.type === "closed" || engine.value.type === "opening") await openEngine();
   if (engine.value.type !== "open") throw new TourismoError("closed", "the engine is not open");
   return engine.value.tourismo;

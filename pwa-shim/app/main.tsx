@@ -5,6 +5,7 @@ import { render } from "preact";
 
 import { App } from "./app.tsx";
 import { openWhenNeeded } from "./engine.ts";
+import { takeLaunchFiles } from "./launch-files.ts";
 import { isPublic, route } from "./route.ts";
 import { registerShell } from "./shell.ts";
 import "./style/base.css";
@@ -13,6 +14,7 @@ import "./style/forms.css";
 import "./style/lists.css";
 import "./style/components.css";
 import "./style/people.css";
+import "./style/import.css";
 import "./style/roads.css";
 import "./style/screens.css";
 import "./style/record.css";
@@ -23,3 +25,4 @@ effect(() => {
   untracked(() => openWhenNeeded(needsAccount));
 });
 registerShell();
+takeLaunchFiles();

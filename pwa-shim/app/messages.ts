@@ -6,6 +6,7 @@ import {
   type DriveSync,
   type DriveView,
   type ErrorCode,
+  type FileError,
   type LinkStatus,
   type LogKind,
   type MeetFields,
@@ -423,6 +424,34 @@ export function describePersistence(persistence: Persistence): Message {
   }
 }
 
+/** Why a file was not imported. */
+export function describeFileError(error: FileError): string {
+  switch (error.type) {
+    case "empty":
+      return "The file is empty.";
+    case "unknownFormat":
+      return "The app cannot read this kind of file.";
+    case "tooLarge":
+      return "The file is too large.";
+    case "bomb":
+      return "The archive unpacks to far more than drives do.";
+    case "encrypted":
+      return "The file has a password.";
+    case "damaged":
+      return `The file is damaged: ${error.detail}.`;
+    case "noPositions":
+      return "No track with positions is in it.";
+    case "noTimes":
+      return "Its positions have no times: it is a route, not a drive.";
+    case "tooLong":
+      return "It has too many positions for one drive.";
+    case "unreadable":
+      return `The file cannot be read: ${error.detail}.`;
+    default:
+      return error satisfies never;
+  }
+}
+
 export function describeError(thrown: unknown): string {
   return thrown instanceof TourismoError ? describeErrorCode(thrown.code, thrown) : String(thrown);
 }
@@ -461,6 +490,8 @@ function describeErrorCode(code: ErrorCode, error: TourismoError): string {
       return "This drive has a published copy, which cannot be changed.";
     case "relay_unknown":
       return "This phone was never connected to the server. Connect it once first.";
+    case "nothing_to_import":
+      return "Fewer than two positions of this drive can be used.";
     case "not_stored":
       return `${describeStorageFailure(error.storageFailure ?? "unavailable")}. The change is only in memory; the app retries.`;
     case "owner_lost":

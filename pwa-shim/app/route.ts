@@ -9,6 +9,7 @@ import { restoreScroll } from "./scroll.ts";
 const SCREENS = {
   record: { path: "/record", title: "Record" },
   drives: { path: "/drives", title: "Drives" },
+  import: { path: "/drives/import", title: "Import" },
   drive: { path: "/drives/:id", title: "Drive" },
   feed: { path: "/feed", title: "Discover", isPublic: true },
   publicDrive: { path: "/public/:id", title: "Drive", isPublic: true },

@@ -10,6 +10,8 @@ import type {
   CommandOutcome,
   DocId,
   DriveView,
+  ImportCandidate,
+  ImportMatch,
   LogEntry,
   MeetFields,
   PrivateEnds,
@@ -20,6 +22,7 @@ import type {
   Topic,
   Visibility,
 } from "./generated/types.ts";
+import type { DriveFixes, DriveToImport } from "./importer.ts";
 import { errorOf, type FromWorker, type PageInput, type PageRequest, type RequestResult, type ToWorker } from "./messages.ts";
 import { attachPage } from "./page-events.ts";
 import { socketAddress } from "./relay-reads.ts";
@@ -92,6 +95,8 @@ export async function openTourismo(options: TourismoOptions = {}): Promise<Touri
   if (options.sensors ?? true) tourismo.onClose(attachSensors(tourismo));
   return tourismo;
 }
+
+type Succeeded = Exclude<CommandOutcome, { type: "refused" | "invalid" | "notStored" }>;
 
 /** The part of `Worker` that an engine uses. */
 export interface WorkerLike {
@@ -192,6 +197,32 @@ export class Tourismo {
   /** Replaces the link of the published copy of a drive. The old link shows nothing. */
   renewLink(drive: DocId): Promise<void> {
     return this.#done({ type: "renewLink", drive });
+  }
+
+  /**
+   * Keeps a drive that an `Importer` found, with its own times. Resolves to its id. Importing the same source again changes
+   * nothing and resolves to the drive that is here. Rejects with `nothing_to_import` if fewer than two positions can be used.
+   */
+  importDrive({ source, title, notes = "", car = null, fixes }: DriveToImport): Promise<DocId> {
+    return this.#made({ type: "importDrive", source, title, notes, car, fixes });
+  }
+
+  /**
+   * Says for each drive that an `Importer` found whether it is new, was imported before, or overlaps a drive that is here, or an
+   * earlier one of the list, in time and place. At most 20,000 at once.
+   */
+  async checkImport(drives: readonly ImportCandidate[]): Promise<ImportMatch[]> {
+    const candidates = drives.map(({ source, startedAt, endedAt, bounds }) => ({ source, startedAt, endedAt, bounds }));
+    const outcome = await this.#command({ type: "checkImport", drives: candidates });
+    if (outcome.type !== "importChecked") throw unexpected(outcome);
+    return outcome.found;
+  }
+
+  /** All accepted positions of a drive, for `Importer.write`. Rejects with `track_not_here` like `openDrive`. */
+  async readFixes(drive: DocId): Promise<DriveFixes> {
+    const outcome = await this.#command({ type: "readFixes", drive });
+    if (outcome.type !== "fixes") throw unexpected(outcome);
+    return { fixes: outcome.fixes, parts: outcome.parts };
   }
 
   /** Loads the track of a drive into the topic `track`. */
@@ -408,12 +439,14 @@ export class Tourismo {
     return outcome.doc;
   }
 
-  async #command(command: Command): Promise<Extract<CommandOutcome, { type: "done" | "granted" | "grantChecked" | "token" }>> {
+  async #command(command: Command): Promise<Succeeded> {
     const outcome = (await this.#ask({ type: "command", command })) as CommandOutcome;
     switch (outcome.type) {
       case "done":
       case "granted":
       case "grantChecked":
+      case "importChecked":
+      case "fixes":
       case "token":
         return outcome;
       case "refused":

@@ -65,6 +65,7 @@ const REFUSALS: Record<CommandError, string> = {
   too_many: "the maximum number is reached; remove one first",
   already_published: "the drive has a published copy, which cannot be changed",
   relay_unknown: "this device was never connected to its relay; wait until status.link is upToDate",
+  nothing_to_import: "fewer than two positions of the drive can be used",
 };
 
 /** The error for a command that the core refused. */

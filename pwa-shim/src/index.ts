@@ -4,6 +4,14 @@ export { openTourismo, type Tourismo, type TourismoOptions } from "./client.ts";
 export type { Status, Views } from "./core.ts";
 export { type ErrorCode, TourismoError } from "./errors.ts";
 export type * from "./generated/types.ts";
+export {
+  type DriveFixes,
+  type DriveToImport,
+  Importer,
+  type ImporterOptions,
+  type ReadOptions,
+  type ReadProgress,
+} from "./importer.ts";
 export { type Persistence, requestPersistence } from "./persistence.ts";
 export { BrowserReadCache, MemoryReadCache, type ReadCache } from "./read-cache.ts";
 export type * from "./relay-answers.ts";

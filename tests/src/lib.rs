@@ -7,7 +7,6 @@ pub mod attack;
 pub mod bench;
 pub mod community;
 pub mod daemon;
-pub mod gpx_file;
 pub mod kills;
 pub mod network;
 pub mod phone;

@@ -8,8 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
-
-use crate::gpx_file;
+use tourismo_import::gpx;
 
 /// Returns the drives of `omaha/` in the order of their names, quantised, with strictly increasing times; none if the
 /// folder does not exist. They are cars at 1 Hz with altitude, speed and heading, without accuracies.
@@ -17,7 +16,7 @@ use crate::gpx_file;
 /// # Errors
 /// If a file cannot be read, or is not GPX.
 pub fn omaha() -> anyhow::Result<Vec<Vec<Fix>>> {
-    files("omaha", "gpx")?.iter().map(|path| Ok(ordered(&gpx_file::read(&std::fs::read(path)?)?.fixes))).collect()
+    files("omaha", "gpx")?.iter().map(|path| Ok(ordered(&gpx::read(&std::fs::read(path)?)?.fixes))).collect()
 }
 
 /// Returns the drives of `aracaju/` in the same way, with the names of their files: cars and buses in a city, a fix
@@ -40,7 +39,7 @@ pub fn aracaju() -> anyhow::Result<Vec<(String, Vec<Fix>)>> {
 /// # Errors
 /// If a file cannot be read, or is not GPX.
 pub fn imported() -> anyhow::Result<Vec<Vec<Fix>>> {
-    files("import", "gpx")?.iter().map(|path| Ok(ordered(&gpx_file::read(&std::fs::read(path)?)?.fixes))).collect()
+    files("import", "gpx")?.iter().map(|path| Ok(ordered(&gpx::read(&std::fs::read(path)?)?.fixes))).collect()
 }
 
 /// Seconds since 1970, latitude and longitude.

@@ -176,7 +176,11 @@ pub async fn order(phone: &mut Phone, name: &'static str, command: Command) -> R
     match phone.command(command, COMMAND_PATIENCE).await {
         Some(CommandOutcome::Done { doc }) => Ok(doc),
         Some(
-            CommandOutcome::Granted { grant: _ } | CommandOutcome::GrantChecked { .. } | CommandOutcome::Token { .. },
+            CommandOutcome::Granted { grant: _ }
+            | CommandOutcome::GrantChecked { .. }
+            | CommandOutcome::ImportChecked { found: _ }
+            | CommandOutcome::Fixes { .. }
+            | CommandOutcome::Token { .. },
         ) => Ok(None),
         Some(CommandOutcome::Refused { code }) => Err(RideError::Refused { command: name, code }),
         Some(CommandOutcome::Invalid { field, expected }) => Err(RideError::Invalid { command: name, field, expected }),

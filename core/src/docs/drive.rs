@@ -60,7 +60,15 @@ pub struct DriveFields {
     #[n(14)]
     #[cbor(default)]
     pub renewals: u32,
+    /// The digest of what it was imported from; absent for a drive that was recorded here.
+    #[n(15)]
+    pub source: Option<SourceDigest>,
 }
+
+/// The SHA-256 of the fixes of an imported drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+#[cbor(transparent)]
+pub struct SourceDigest(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
 
 /// A field with concurrent values of several devices. Each value is listed once, the effective one first. Setting the
 /// field again, also to the same value, resolves the conflict.
@@ -103,6 +111,8 @@ pub struct DriveEdit<'a> {
     pub private_ends: Option<PrivateEnds>,
     /// The number of renewals of the link to its published copy.
     pub renewals: Option<u32>,
+    /// The digest of what it was imported from.
+    pub source: Option<SourceDigest>,
     /// Removes the drive from all lists.
     pub deleted: bool,
 }
@@ -174,6 +184,9 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
                 }
             }
         }
+        if let Some(source) = change.source.filter(|source| before.source != Some(*source)) {
+            edit.bytes_or_nothing("source", Some(&source.0))?;
+        }
         if change.deleted && !before.deleted {
             edit.boolean("deleted", true)?;
         }
@@ -204,6 +217,7 @@ pub fn read(doc: &Automerge) -> DriveFields {
         private_ends: PrivateEnds { start: !is_open(doc, OPEN_START), end: !is_open(doc, OPEN_END) },
         utc_offset: automerge_doc::utc_offset(doc, "utcOffsetMin"),
         renewals: renewed.map_or(0, |renewed| renewed.renewals),
+        source: automerge_doc::bytes(doc, "source").and_then(|bytes| bytes.try_into().ok()).map(SourceDigest),
     }
 }
 

@@ -2,7 +2,7 @@
 //! version.
 
 use super::{DocumentRow, PublishedRow};
-use crate::docs::drive::{DriveConflict, DriveFields};
+use crate::docs::drive::{DriveConflict, DriveFields, SourceDigest};
 use crate::docs::logbook::{Cost, LogEntry, LogKind};
 use crate::docs::meet::{MeetFields, MeetRow};
 use crate::docs::settings::Units;
@@ -106,6 +106,7 @@ fn drive() -> DriveFields {
         private_ends: PrivateEnds { start: true, end: false },
         utc_offset: UtcOffset::from_minutes(120),
         renewals: 12,
+        source: Some(SourceDigest([5; 32])),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod driving;
 mod garage;
+mod importing;
 mod meets;
 mod needs;
 mod published_blocks;
@@ -120,6 +121,19 @@ impl Replica {
             Command::SetPrivateEnds { drive, ends } => self.set_private_ends(*drive, *ends),
             Command::TakeBackRefused { drive, fixes, holds } => self.take_back_refused(*drive, fixes, *holds),
             Command::RenewLink { drive } => self.renew_link(*drive),
+            Command::ImportDrive { source, title, notes, car, fixes } => {
+                self.import_drive(now, source, &importing::Labels { title, notes, car: *car }, fixes)
+            }
+            Command::CheckImport { drives } => {
+                let outcome = CommandOutcome::ImportChecked { found: self.check_import(drives) };
+                self.output.effects.push(Effect::Settled { request, outcome });
+                return Ok(Applied::AnsweredElsewhere);
+            }
+            Command::ReadFixes { drive } => {
+                let outcome = self.read_fixes(*drive)?;
+                self.output.effects.push(Effect::Settled { request, outcome });
+                return Ok(Applied::AnsweredElsewhere);
+            }
             Command::OpenDrive { drive } => self.open_drive(*drive),
             Command::CloseDrive => {
                 self.output.opened = None;

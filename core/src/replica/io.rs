@@ -210,6 +210,33 @@ pub enum Command {
         /// The drive.
         drive: DocId,
     },
+    /// Keep a drive that was recorded elsewhere: a file's fixes with their own times, recorded as if they were measured now.
+    /// Importing the same source again changes nothing and answers with the drive that is here; a drive that was deleted
+    /// since is made again.
+    ImportDrive {
+        /// A digest of the source, 32 bytes: see [`ImportCandidate::source`].
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        source: ByteBuf,
+        /// At most 200 characters.
+        title: String,
+        /// At most 10,000 characters.
+        notes: String,
+        /// The car it was driven with.
+        car: Option<DocId>,
+        /// The fixes in the order of time, 1 to 500,000, as [`crate::fix::packed`] writes them.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        fixes: ByteBuf,
+    },
+    /// Say which of these drives are here already, or overlap one that is. Nothing is changed.
+    CheckImport {
+        /// The drives that may be imported; at most 20,000.
+        drives: Vec<ImportCandidate>,
+    },
+    /// Give all accepted fixes of a drive, to export them.
+    ReadFixes {
+        /// The drive.
+        drive: DocId,
+    },
     /// Loads the track of a drive, from this phone or from the relay, so that it can be read.
     OpenDrive {
         /// The drive.
@@ -366,6 +393,47 @@ pub enum Command {
     },
 }
 
+/// A drive that may be imported.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct ImportCandidate {
+    /// The SHA-256 of its fixes, as [`crate::fix::packed`] writes them. It does not depend on the name of the file, or on the
+    /// archive that has it.
+    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+    pub source: ByteBuf,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// West, south, east, north, degrees, as RFC 7946 has it.
+    pub bounds: [f64; 4],
+}
+
+/// Whether a drive that may be imported is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum ImportMatch {
+    /// Nothing here is like it.
+    New,
+    /// It was imported before.
+    Here {
+        /// The drive.
+        drive: DocId,
+    },
+    /// A drive that is here was driven at the same time in the same place.
+    Overlaps {
+        /// The drive.
+        drive: DocId,
+    },
+    /// An earlier one of the same list is the same drive, or was driven at the same time in the same place.
+    Repeated {
+        /// Its index in the list.
+        index: u32,
+    },
+}
+
 /// The result of a command.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -389,6 +457,19 @@ pub enum CommandOutcome {
         account: AccountId,
         /// Twelve digits that both devices show if nobody intercepts the connection: see [`crate::wire::join_check`].
         check: String,
+    },
+    /// Which drives are new, in the order of [`Command::CheckImport`].
+    ImportChecked {
+        /// One for each drive.
+        found: Vec<ImportMatch>,
+    },
+    /// The accepted fixes of a drive in the order of time.
+    Fixes {
+        /// As [`crate::fix::packed`] writes them.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        fixes: ByteBuf,
+        /// How many of them are in each part; there is a gap between two parts.
+        parts: Vec<u32>,
     },
     /// A token for reads.
     Token {
@@ -471,6 +552,9 @@ pub enum CommandError {
     /// The phone has not connected to a relay yet, so a token cannot name one.
     #[error("this phone has not connected to its relay yet")]
     RelayUnknown,
+    /// Fewer than two positions of an imported drive can be used.
+    #[error("fewer than two positions can be used")]
+    NothingToImport,
 }
 
 impl CommandError {
@@ -493,6 +577,7 @@ impl CommandError {
             CommandError::TooMany => "too_many",
             CommandError::AlreadyPublished => "already_published",
             CommandError::RelayUnknown => "relay_unknown",
+            CommandError::NothingToImport => "nothing_to_import",
         }
     }
 }

@@ -7,6 +7,7 @@
 mod journal_writer;
 mod packer;
 mod reception;
+mod record_all;
 mod timeline;
 
 use minicbor::{Decode, Encode};
@@ -28,6 +29,7 @@ use crate::track::{Mark, MarkKind, Refusal, Stretch};
 use self::journal_writer::JournalWriter;
 use self::packer::BlockPacker;
 use self::reception::Reception;
+pub(crate) use self::record_all::record_all;
 use self::timeline::Timeline;
 
 /// Maximum time after which the recording of a killed app resumes automatically, in milliseconds.

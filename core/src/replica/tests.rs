@@ -1,5 +1,7 @@
 //! Tests of the whole replica with a minimal shell and relay. The integration tests are in `tests/`.
 
+mod importing;
+
 use ed25519_dalek::{Signer, SigningKey};
 use serde_bytes::ByteBuf;
 
@@ -67,7 +69,10 @@ impl Bench {
     }
 
     fn tell(&mut self, input: Input) {
-        let now = Now { wall: WALL, monotonic_ms: 1_000.0 };
+        self.tell_at(Now { wall: WALL, monotonic_ms: 1_000.0 }, input);
+    }
+
+    fn tell_at(&mut self, now: Now, input: Input) {
         for effect in self.replica.handle(now, input) {
             self.perform(effect);
         }

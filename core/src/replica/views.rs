@@ -131,6 +131,8 @@ pub struct DriveView {
     pub private_ends: PrivateEnds,
     /// Unresolved concurrent values of several devices.
     pub conflicts: Vec<DriveConflict>,
+    /// Whether the drive was imported, not recorded.
+    pub is_imported: bool,
     /// Where the drive is stored.
     pub sync: DriveSync,
 }

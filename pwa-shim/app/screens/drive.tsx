@@ -9,6 +9,7 @@ import { AutosavedText } from "../components/autosaved-text.tsx";
 import { Badge, StatusMessage } from "../components/badge.tsx";
 import { Charts } from "../components/charts.tsx";
 import { DriveStatsGrid } from "../components/drive-stats.tsx";
+import { ExportCard } from "../components/export-card.tsx";
 import { BackIcon } from "../components/icons.tsx";
 import { DriveMap } from "../components/map.tsx";
 import { RefusedFixes } from "../components/refused-fixes.tsx";
@@ -50,6 +51,7 @@ export function DriveScreen({ id }: { id: string }) {
               <StatusMessage message={describeSync(drive.sync)} />
             </div>
             <Badge message={describeAudience(drive.visibility)} />
+            {drive.isImported ? <Badge message={{ tone: "plain", text: "Imported" }} /> : null}
           </div>
         </div>
       </header>
@@ -70,6 +72,7 @@ export function DriveScreen({ id }: { id: string }) {
           <TakeOver drive={drive} />
           <Publish drive={drive} track={ready} />
           <Details drive={drive} />
+          {drive.endedAt === null ? null : <ExportCard drive={drive} />}
           <button type="button" class="button quiet danger" onClick={() => void remove(drive)}>
             Delete this drive
           </button>

@@ -23,6 +23,9 @@ export function DrivesScreen() {
       <header class="page-head">
         <h1>Drives</h1>
         {shown.length > 0 ? <Sums drives={shown} /> : null}
+        <a class="button small" href={href({ screen: "import" })}>
+          Import
+        </a>
       </header>
       {shown.length > 0 && status.value ? <Progress status={status.value} drives={shown} /> : null}
       {recorded ? <Recorded view={recorded} /> : null}
@@ -103,6 +106,9 @@ function Empty() {
       <p class="hint">Drives are saved on this phone and backed up when there is signal.</p>
       <a class="button primary" href={href({ screen: "record" })}>
         Record the first one
+      </a>
+      <a class="button quiet" href={href({ screen: "import" })}>
+        Import drives from other apps
       </a>
     </div>
   );

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { Badge } from "../components/badge.tsx";
 import { HoldButton } from "../components/hold-button.tsx";
 import { BackIcon } from "../components/icons.tsx";
+import { NavigateLink } from "../components/navigate-link.tsx";
 import { Organisers } from "../components/organisers.tsx";
 import { nameOfPerson, PersonLink } from "../components/person.tsx";
 import { PlaceMap } from "../components/place-map.tsx";
@@ -110,6 +111,7 @@ function Shown({ meet, answered, attendees, own, changedAt, overridden, isRemove
             )}
           </dl>
           {meet.position ? <PlaceMap position={meet.position} /> : null}
+          {meet.position ? <NavigateLink position={meet.position} label={meet.place || meet.title} /> : null}
           {meet.text ? <p class="text">{meet.text}</p> : null}
         </div>
         <div class="column">

@@ -4,6 +4,7 @@ import type { Evidence, Road } from "@tourismo/client";
 import { useMemo } from "preact/hooks";
 import { BackIcon } from "../components/icons.tsx";
 import { DriveMap } from "../components/map.tsx";
+import { NavigateLink } from "../components/navigate-link.tsx";
 import { StaleNotice } from "../components/query-status.tsx";
 import { Legend, ScoreCard } from "../components/score.tsx";
 import { relay, units } from "../engine.ts";
@@ -46,6 +47,7 @@ export function RoadScreen({ id }: { id: string }) {
 
 function Shown({ road }: { road: Road }) {
   const { value, unit } = distance(road.lengthM, units());
+  const [start] = road.line;
   const reverse = reverseOf(road, extract.value?.roads ?? []);
   return (
     <>
@@ -62,6 +64,7 @@ function Shown({ road }: { road: Road }) {
       <div class="columns">
         <div class="column">
           <RoadMap road={road} />
+          {start ? <NavigateLink position={start} label="Start of the road" /> : null}
           <Legend />
         </div>
         <div class="column">

@@ -11,6 +11,10 @@ const CACHE = PREFIX + shell.version;
 /** Caches that earlier versions of the app used. */
 const OBSOLETE = ["tourismo-told"];
 const files = new Set(shell.files);
+/** Where other apps send files: `share_target` of the manifest. */
+const SHARED = "/share-files";
+/** The cache in which the page finds them; see `shared-files.ts`. */
+const SHARED_CACHE = "tourismo-shared";
 
 scope.addEventListener("install", (event) => {
   event.waitUntil(fill());
@@ -27,9 +31,23 @@ scope.addEventListener("message", (event) => {
 scope.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
+  if (request.method === "POST" && url.origin === scope.location.origin && url.pathname === SHARED) {
+    event.respondWith(shared(request));
+    return;
+  }
   if (request.method !== "GET" || url.origin !== scope.location.origin) return;
   if (url.pathname === "/" || files.has(url.pathname)) event.respondWith(fromCache(url.pathname, request));
 });
+
+/** Keeps files that another app shared, for the screen that imports. */
+async function shared(request: Request): Promise<Response> {
+  const files = (await request.formData()).getAll("files").filter((value) => value instanceof File);
+  const cache = await caches.open(SHARED_CACHE);
+  for (const [index, file] of files.entries()) {
+    await cache.put(`${SHARED}/${index}?${encodeURIComponent(file.name)}`, new Response(file));
+  }
+  return Response.redirect("/#/drives/import", 303);
+}
 
 async function fill(): Promise<void> {
   const cache = await caches.open(CACHE);

@@ -53,6 +53,7 @@ export function driveView(change: Partial<DriveView> = {}): DriveView {
     published: null,
     privateEnds: { start: true, end: true },
     conflicts: [],
+    isImported: false,
     sync: { type: "onRelay", trackHere: true },
     ...change,
   };

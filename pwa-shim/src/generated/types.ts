@@ -1,4 +1,4 @@
-// Generated from the Rust types of tourismo-core by `just types`. Do not edit.
+// Generated from the Rust types of tourismo-core and tourismo-import by `just types`. Do not edit.
 
 /**
  * The id of an account: a UUIDv8 of the SHA-256 of the public key that founded it.
@@ -119,6 +119,20 @@ export type Command = { "type": "startDrive",
   /** Whether they count. */
   holds: boolean, } | { "type": "renewLink",
   /** The drive. */
+  drive: DocId, } | { "type": "importDrive",
+  /** A digest of the source, 32 bytes: see [`ImportCandidate::source`]. */
+  source: Uint8Array,
+  /** At most 200 characters. */
+  title: string,
+  /** At most 10,000 characters. */
+  notes: string,
+  /** The car it was driven with. */
+  car: DocId | null,
+  /** The fixes in the order of time, 1 to 500,000, as [`crate::fix::packed`] writes them. */
+  fixes: Uint8Array, } | { "type": "checkImport",
+  /** The drives that may be imported; at most 20,000. */
+  drives: Array<ImportCandidate>, } | { "type": "readFixes",
+  /** The drive. */
   drive: DocId, } | { "type": "openDrive",
   /** The drive. */
   drive: DocId, } | { "type": "closeDrive" } | { "type": "putCar",
@@ -206,7 +220,7 @@ export type Command = { "type": "startDrive",
 };
 
 /** Why a command was refused. */
-export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "too_long_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "already_published" | "relay_unknown";
+export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "too_long_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "already_published" | "relay_unknown" | "nothing_to_import";
 
 /** The result of a command. */
 export type CommandOutcome = { "type": "done",
@@ -217,7 +231,13 @@ export type CommandOutcome = { "type": "done",
   /** The account that it lets a device into. */
   account: AccountId,
   /** Twelve digits that both devices show if nobody intercepts the connection: see [`crate::wire::join_check`]. */
-  check: string, } | { "type": "token",
+  check: string, } | { "type": "importChecked",
+  /** One for each drive. */
+  found: Array<ImportMatch>, } | { "type": "fixes",
+  /** As [`crate::fix::packed`] writes them. */
+  fixes: Uint8Array,
+  /** How many of them are in each part; there is a gap between two parts. */
+  parts: Array<number>, } | { "type": "token",
   /** Its bytes: [`crate::read_token::ReadToken`]. */
   token: Uint8Array,
   /** The time from which on the relay refuses it, by this phone's clock. */
@@ -347,6 +367,8 @@ export type DriveView = {
   privateEnds: PrivateEnds,
   /** Unresolved concurrent values of several devices. */
   conflicts: Array<DriveConflict>,
+  /** Whether the drive was imported, not recorded. */
+  isImported: boolean,
   /** Where the drive is stored. */
   sync: DriveSync,
 };
@@ -377,6 +399,17 @@ export type Effect = { "type": "store",
   outcome: CommandOutcome, } | { "type": "changed",
   /** The views. */
   topics: Array<Topic>,
+};
+
+/** The format of a file to write. */
+export type ExportFormat = "gpx" | "geojson" | "csv" | "fit";
+
+/** Why a file cannot be read. */
+export type FileError = { "type": "empty" } | { "type": "unknownFormat" } | { "type": "tooLarge" } | { "type": "bomb" } | { "type": "encrypted" } | { "type": "damaged",
+  /** What is wrong, for the person who looks into it. */
+  detail: string, } | { "type": "noPositions" } | { "type": "noTimes" } | { "type": "tooLong" } | { "type": "unreadable",
+  /** What the system says. */
+  detail: string,
 };
 
 /**
@@ -413,6 +446,67 @@ export type FollowView = {
   account: AccountId,
   /** The time since when. */
   since: Timestamp,
+};
+
+/** Something that was found. */
+export type Found = { "type": "drive" } & FoundDrive | { "type": "refused" } & RefusedFile | { "type": "ignored",
+  /** How many. */
+  files: number,
+};
+
+/** A drive of a file. */
+export type FoundDrive = {
+  /** The file; within an archive its path there. */
+  file: string,
+  /** The SHA-256 of `fixes`, which is the same under any name and in any archive. */
+  source: Uint8Array,
+  /** What the file calls it; may be empty. At most 200 characters. */
+  title: string,
+  /** What moved, as the file says, such as "Ride"; may be empty. */
+  kind: string,
+  /** When it began. */
+  startedAt: Timestamp,
+  /** When it ended. */
+  endedAt: Timestamp,
+  /** West, south, east, north, degrees, as RFC 7946 has it. */
+  bounds: [number, number, number, number],
+  /** From fix to fix, metres. The recorder decides which of them count. */
+  distanceM: number,
+  /** How many positions the file has, readable or not. */
+  points: number,
+  /** Whether the file has them in another order than that of time. */
+  isReordered: boolean,
+  /** What could not be read, at most 20. */
+  problems: Array<string>,
+  /** How many problems there are. */
+  problemCount: number,
+  /** The positions that have a time, in the order of time, as [`packed`] writes them. */
+  fixes: Uint8Array,
+};
+
+/** A drive that may be imported. */
+export type ImportCandidate = {
+  /**
+   * The SHA-256 of its fixes, as [`crate::fix::packed`] writes them. It does not depend on the name of the file, or on the
+   * archive that has it.
+   */
+  source: Uint8Array,
+  /** When it began. */
+  startedAt: Timestamp,
+  /** When it ended. */
+  endedAt: Timestamp,
+  /** West, south, east, north, degrees, as RFC 7946 has it. */
+  bounds: [number, number, number, number],
+};
+
+/** Whether a drive that may be imported is new. */
+export type ImportMatch = { "type": "new" } | { "type": "here",
+  /** The drive. */
+  drive: DocId, } | { "type": "overlaps",
+  /** The drive. */
+  drive: DocId, } | { "type": "repeated",
+  /** Its index in the list. */
+  index: number,
 };
 
 /** An event for the replica. */
@@ -681,6 +775,14 @@ export type RecordingView = {
 
 /** The reasons for which the recorder refuses a fix. The numbers are stored and never change their meaning. */
 export type Refusal = "invalid" | "notLater" | "inTheFuture" | "beforeStart" | "tooInaccurate" | "outlier";
+
+/** A file that cannot be read. */
+export type RefusedFile = {
+  /** The file; within an archive its path there. */
+  file: string,
+  /** Why. */
+  error: FileError,
+};
 
 /** A refused position, which does not count unless it was taken back. */
 export type RefusedView = {

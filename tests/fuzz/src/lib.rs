@@ -3,6 +3,4 @@
 #[path = "../../../sync-server/src/http/cursor.rs"]
 #[expect(dead_code, reason = "it is a module of another crate, of which some lists are enough here")]
 mod cursor;
-#[path = "../../src/gpx_file.rs"]
-pub mod gpx_file;
 pub mod targets;

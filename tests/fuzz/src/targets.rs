@@ -3,6 +3,7 @@
 //! Structured input is encoded in the bytes: a list of pieces is a list of u16 lengths (big endian), each before its
 //! piece. Where a checksum would reject random bytes, the target corrects it first.
 
+use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::{Automerge, Change};
@@ -15,6 +16,7 @@ use tourismo_core::digest::Digest as DocsDigest;
 use tourismo_core::docs::CarFields;
 use tourismo_core::docs::automerge_doc;
 use tourismo_core::fix::Fix;
+use tourismo_core::fix::packed::BYTES_PER_FIX;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::origin::OriginPolicy;
 use tourismo_core::projection;
@@ -25,6 +27,7 @@ use tourismo_core::time::{Now, Timestamp};
 use tourismo_core::track::block::{MAX_TRACK_FIXES, decode_all, fix_count};
 use tourismo_core::track::parts::parts;
 use tourismo_core::wire::{DocKind, EntryBody, Epoch, MAX_MESSAGE_BYTES, Message, OLDEST_PROTOCOL, RelayId};
+use tourismo_import::{Found, Import};
 
 /// The origin at which the relay of the targets is dialled.
 pub const ORIGIN: &str = "https://relay.example";
@@ -33,7 +36,7 @@ pub const ORIGIN: &str = "https://relay.example";
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("wire", wire),
     ("change", change),
     ("block", block),
@@ -42,6 +45,7 @@ pub const TARGETS: [Target; 9] = [
     ("from_relay", from_relay),
     ("storage", storage),
     ("gpx", gpx),
+    ("import", import),
     ("cursor", cursor),
 ];
 
@@ -205,9 +209,18 @@ pub fn stored_by_a_phone(fixes: &[Fix]) -> Vec<Vec<u8>> {
 
 /// A GPX file.
 pub fn gpx(bytes: &[u8]) {
-    if let Ok(file) = super::gpx_file::read(bytes) {
-        let text = super::gpx_file::write("drive", &file.fixes);
-        assert!(super::gpx_file::read(text.as_bytes()).is_ok(), "what was written is read back");
+    if let Ok(file) = tourismo_import::gpx::read(bytes) {
+        let text = tourismo_import::write::gpx::write("drive", &file.fixes);
+        assert!(tourismo_import::gpx::read(text.as_bytes()).is_ok(), "what was written is read back");
+    }
+}
+
+/// A file of any format, or an archive of such files.
+pub fn import(bytes: &[u8]) {
+    for found in Import::new("file", Cursor::new(bytes)) {
+        if let Found::Drive(drive) = found {
+            assert!(drive.fixes.len() >= 2 * BYTES_PER_FIX && drive.fixes.len() % BYTES_PER_FIX == 0);
+        }
     }
 }
 

@@ -5,9 +5,9 @@ use automerge::{Automerge, AutomergeError, ObjType, ROOT, ScalarValue};
 use tourismo_core::fix::Fix;
 use tourismo_core::track::Stretch;
 use tourismo_core::track::block::{BlockDecoder, BlockEncoder};
+use tourismo_import::write::gpx;
 
 use crate::bench::machine::Stopwatch;
-use crate::gpx_file;
 
 /// A form of storing drives.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +53,7 @@ pub fn track_sizes(drives: &[Vec<Fix>]) -> anyhow::Result<Vec<TrackSize>> {
         block_bytes += blocks.iter().map(Vec::len).sum::<usize>();
         document += map_of_blocks(blocks)?;
         list += list_of_maps(fixes)?;
-        gpx_bytes += gzip_length(gpx_file::write("Drive", fixes).as_bytes());
+        gpx_bytes += gzip_length(gpx::write("Drive", fixes).as_bytes());
     }
     Ok(vec![
         TrackSize {

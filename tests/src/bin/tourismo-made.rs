@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Parser, ValueEnum};
 use tourismo_core::time::Timestamp;
-use tourismo_tests::gpx_file;
+use tourismo_import::write::gpx;
 use tourismo_tests::synthetic::{self, Device, Kind, Options};
 
 /// Write a synthetic drive as GPX. The same arguments give the same bytes.
@@ -80,6 +80,6 @@ fn main() -> anyhow::Result<()> {
         Recorder::Receiver18 => with(Device::Receiver { rate_hz: 18 }),
         Recorder::Receiver25 => with(Device::Receiver { rate_hz: 25 }),
     };
-    std::io::stdout().lock().write_all(gpx_file::write("A made drive", &fixes).as_bytes())?;
+    std::io::stdout().lock().write_all(gpx::write("A made drive", &fixes).as_bytes())?;
     Ok(())
 }

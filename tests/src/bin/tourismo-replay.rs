@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tourismo_core::docs::{CarFields, Visibility};
 use tourismo_core::time::Timestamp;
-use tourismo_tests::gpx_file;
+use tourismo_import::gpx;
 use tourismo_tests::phone::{Clock, Phone, Setup};
 use tourismo_tests::replay::people::{self, LoadError, Loaded, People, SocialPlan};
 use tourismo_tests::replay::{self, Pace, Ride};
@@ -203,8 +203,8 @@ async fn load_files(relay: &str, patience: Duration, files: &Files) -> anyhow::R
     say(format_args!("all acknowledged by the relay; {} bytes sent", phone.traffic().sent_bytes))
 }
 
-fn read(path: &Path) -> anyhow::Result<gpx_file::GpxFile> {
-    let file = std::fs::read(path).map_err(anyhow::Error::from).and_then(|bytes| Ok(gpx_file::read(&bytes)?));
+fn read(path: &Path) -> anyhow::Result<gpx::GpxFile> {
+    let file = std::fs::read(path).map_err(anyhow::Error::from).and_then(|bytes| Ok(gpx::read(&bytes)?));
     let file = file.with_context(|| path.display().to_string())?;
     report(path, &file)?;
     if file.point_count == 0 {
@@ -217,7 +217,7 @@ fn read(path: &Path) -> anyhow::Result<gpx_file::GpxFile> {
 }
 
 /// Reports what could not be read of a file.
-fn report(path: &Path, file: &gpx_file::GpxFile) -> anyhow::Result<()> {
+fn report(path: &Path, file: &gpx::GpxFile) -> anyhow::Result<()> {
     let path = path.display();
     for problem in &file.problems {
         say(format_args!("{path}: {problem}"))?;

@@ -8,7 +8,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use targets::TARGETS;
-use tourismo_tests::gpx_file;
 
 #[path = "../../../sync-server/src/http/cursor.rs"]
 #[expect(dead_code, reason = "it is a module of another crate, of which some lists are enough here")]

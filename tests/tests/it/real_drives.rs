@@ -15,7 +15,8 @@ use tourismo_core::stats::DriveStats;
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::parts::{RecentIntervals, parts};
 use tourismo_core::track::{Refusal, Stretch};
-use tourismo_tests::{gpx_file, synthetic};
+use tourismo_import::gpx;
+use tourismo_tests::synthetic;
 
 /// The tracks and their names, sorted; none without the folder, which is printed.
 fn real_drives() -> Vec<(String, Vec<Fix>)> {
@@ -33,7 +34,7 @@ fn real_drives() -> Vec<(String, Vec<Fix>)> {
     paths
         .iter()
         .filter_map(|path| match path.extension()?.to_str()? {
-            "gpx" => match gpx_file::read(&fs::read(path).unwrap()) {
+            "gpx" => match gpx::read(&fs::read(path).unwrap()) {
                 Ok(file) => Some((name(path), file.fixes)),
                 Err(error) => {
                     println!("{}: {error}", name(path));

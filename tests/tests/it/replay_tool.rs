@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 use tourismo_core::fix::Fix;
-use tourismo_tests::gpx_file;
+use tourismo_import::write::gpx;
 use tourismo_tests::synthetic::Kind;
 
 use super::support::{Relay, made_drive};
@@ -19,7 +19,7 @@ async fn replay(relay: &str, arguments: &[&str]) -> anyhow::Result<(Option<i32>,
 
 fn gpx(folder: &Path, name: &str, fixes: &[Fix]) -> anyhow::Result<PathBuf> {
     let path = folder.join(name);
-    std::fs::write(&path, gpx_file::write("Morning run", fixes))?;
+    std::fs::write(&path, gpx::write("Morning run", fixes))?;
     Ok(path)
 }
 

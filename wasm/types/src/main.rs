@@ -26,6 +26,8 @@ fn declare_all(module: &mut Module) {
     module.visit::<views::TrackView>();
     module.visit::<views::AccountView>();
     module.visit::<views::StatusView>();
+    module.visit::<tourismo_import::Found>();
+    module.visit::<tourismo_import::write::ExportFormat>();
 }
 
 /// Returns the text of the TypeScript module.
@@ -67,8 +69,9 @@ impl Module {
     }
 
     fn to_source(&self) -> String {
-        let mut source =
-            String::from("// Generated from the Rust types of tourismo-core by `just types`. Do not edit.\n");
+        let mut source = String::from(
+            "// Generated from the Rust types of tourismo-core and tourismo-import by `just types`. Do not edit.\n",
+        );
         for declaration in self.declarations.values() {
             source.push('\n');
             source.push_str(declaration);

@@ -4,12 +4,14 @@
 
 use crate::docs::invalid::is_within;
 use crate::docs::{self, Invalid, automerge_doc, drive, logbook, meet, social};
+use crate::fix::packed::BYTES_PER_FIX;
 use crate::handle_name;
 use crate::id::DocId;
 use crate::projection::DocumentRow;
 use crate::replica::Replica;
+use crate::replica::commands::importing::{MAX_CANDIDATES, MAX_IMPORTED_FIXES};
 use crate::replica::commands::singleton_id;
-use crate::replica::io::{Command, CommandError};
+use crate::replica::io::{Command, CommandError, ImportCandidate};
 use crate::replica::recording::Recording;
 use crate::replica::views::{RecordingState, TrackView};
 use crate::time::Timestamp;
@@ -123,6 +125,23 @@ impl Replica {
             Command::TakeBackRefused { drive, fixes, holds: _ } => {
                 Invalid::unless(fixes.len() <= docs::track::MAX_LISTED, "fixes", "at most 5,000 positions")?;
                 self.require_loaded(drive, DocKind::Drive)?;
+                self.require_complete(&self.drive(drive)?.track.ok_or(CommandError::Unreadable)?)
+            }
+            Command::ImportDrive { source, title, notes, car, fixes } => {
+                Invalid::unless(source.len() == 32, "source", "a digest of 32 bytes")?;
+                Invalid::unless(is_within(title, 200), "title", "at most 200 characters")?;
+                Invalid::unless(is_within(notes, 10_000), "notes", "at most 10,000 characters")?;
+                let is_whole = fixes.len() % BYTES_PER_FIX == 0 && !fixes.is_empty();
+                let is_accepted = is_whole && fixes.len() / BYTES_PER_FIX <= MAX_IMPORTED_FIXES;
+                Invalid::unless(is_accepted, "fixes", "1 to 500,000 fixes of 64 bytes")?;
+                car.iter().try_for_each(|car| Ok(self.require_kind(car, DocKind::Car)?))
+            }
+            Command::CheckImport { drives } => {
+                Invalid::unless(drives.len() <= MAX_CANDIDATES, "drives", "at most 20,000 drives")?;
+                let is_digest = |drive: &ImportCandidate| drive.source.len() == 32;
+                Ok(Invalid::unless(drives.iter().all(is_digest), "source", "a digest of 32 bytes")?)
+            }
+            Command::ReadFixes { drive } => {
                 self.require_complete(&self.drive(drive)?.track.ok_or(CommandError::Unreadable)?)
             }
             Command::OpenDrive { drive } => {

@@ -15,7 +15,7 @@ const BLOCK_MS: u64 = 60_000;
 const SPARSE_ITEMS: usize = 30;
 const SPARSE_BLOCK_MS: u64 = 600_000;
 /// Maximum number of items of a stretch.
-const BLOCK_ITEMS: usize = 1_000;
+pub(super) const BLOCK_ITEMS: usize = 1_000;
 
 /// Packs stretches into blocks of a track.
 #[derive(Debug)]

@@ -183,6 +183,7 @@ impl Replica {
             published,
             private_ends: fields.private_ends,
             conflicts: fields.conflicts.clone(),
+            is_imported: fields.source.is_some(),
             sync: self.drive_sync(id, fields, sent),
         }
     }

@@ -18,8 +18,9 @@ use tourismo_core::wire::{
     ByeCode, Chunk, DocHeads, DocHistory, DocKind, Entry, EntryBody, Message, NackCode, Offer, PROTOCOL, RelayId,
     proof_bytes,
 };
+use tourismo_import::write::{ExportFormat, gpx, write};
+use tourismo_tests::real_drives;
 use tourismo_tests::synthetic::{Device, Kind, Options, drive_with};
-use tourismo_tests::{gpx_file, real_drives};
 
 use super::{cursor, targets};
 
@@ -51,8 +52,8 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
         seeds.push(("from_relay", joined(&all)));
     }
     seeds.extend(targets::stored_by_a_phone(&fixes()).into_iter().map(|entries| ("storage", entries)));
-    let drive = gpx_file::write("Pass & valley", &fixes()[..20]);
-    seeds.push(("gpx", gpx_file::write("Pass & valley", &fixes()).into_bytes()));
+    let drive = gpx::write("Pass & valley", &fixes()[..20]);
+    seeds.push(("gpx", gpx::write("Pass & valley", &fixes()).into_bytes()));
     seeds.push((
         "gpx",
         drive.replace("UTF-8", "ISO-8859-1").replace("Pass", "\u{e9}").chars().map(|c| c as u8).collect(),
@@ -63,8 +64,21 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
     seeds.push(("cursor", cursor::encode(cursor::List::PublicFeed, &place).into_bytes()));
     seeds.push(("cursor", cursor::encode(cursor::List::People, &"dan".to_owned()).into_bytes()));
     seeds.push(("cursor", cursor::encode(cursor::List::Attendees, &(1_i64, 2_i64, ANNA)).into_bytes()));
+    for format in [ExportFormat::Gpx, ExportFormat::Fit, ExportFormat::GeoJson, ExportFormat::Csv] {
+        seeds.push(("import", write(format, "Pass", &[&fixes()[..4], &fixes()[4..8]])));
+    }
+    seeds.extend(OTHER_FORMATS.map(|text| ("import", text.as_bytes().to_vec())));
     seeds
 }
+
+/// Files of the formats that the project reads and does not write.
+const OTHER_FORMATS: [&str; 4] = [
+    "<kml><Placemark><name>a</name><Track><when>2024-06-01T09:00:00Z</when><coord>1 2 3</coord></Track></Placemark></kml>",
+    "<TrainingCenterDatabase><Activity Sport='a'><Trackpoint><Time>2024-06-01T09:00:00Z</Time><Position><LatitudeDegrees>1\
+     </LatitudeDegrees><LongitudeDegrees>2</LongitudeDegrees></Position></Trackpoint></Activity></TrainingCenterDatabase>",
+    "$GPRMC,090000,A,4630.0,N,01024.0,E,1,2,010624\n$GPGGA,090001,,,,,1,,,5\n$GPRMC,090001,A,4630.1,N,01024.0,E,1,2,010624",
+    "File created on 01/06/2024\n[column names]\ntime lat long\n[data]\n090000 2790 -624\n090001 2791 -624\n",
+];
 
 fn joined(pieces: &[&[u8]]) -> Vec<u8> {
     pieces.iter().flat_map(|piece| [&(piece.len() as u16).to_be_bytes(), *piece].concat()).collect()

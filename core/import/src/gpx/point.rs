@@ -2,12 +2,10 @@
 
 use quick_xml::XmlVersion;
 use quick_xml::events::BytesStart;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tourismo_core::fix::{Fix, InvalidFix};
-use tourismo_core::time::Timestamp;
 
 use super::Fault;
+use crate::numbers::{number_of, time_of};
 
 /// The values of a point, in the order of [`PointText::own`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -112,51 +110,5 @@ impl PointText {
 fn keep(value: &mut Option<String>, content: &str) {
     if !content.is_empty() {
         value.get_or_insert_with(|| content.to_owned());
-    }
-}
-
-fn number_of(text: &str) -> Option<f64> {
-    text.trim().parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-/// ISO 8601 with a zone; without one it is UTC, as GPX prescribes. Programs also write a space for the `T`, a comma before
-/// fractions, and zones of hours and minutes without a colon.
-pub(super) fn time_of(text: &str) -> Option<Timestamp> {
-    let text = text.trim().replacen(' ', "T", 1).replacen(',', ".", 1);
-    let time_at = text.find(['T', 't'])?;
-    let zone_at = text[time_at..].find(['Z', 'z', '+', '-']).map_or(text.len(), |at| time_at + at);
-    let (time, zone) = text.split_at(zone_at);
-    let zone = match (zone, zone.len()) {
-        ("", _) => "Z".to_owned(),
-        (zone, 5) if zone.is_ascii() && !zone.contains(':') => format!("{}:{}", &zone[..3], &zone[3..]),
-        (zone, 3) => format!("{zone}:00"),
-        (zone, _) => zone.to_owned(),
-    };
-    let instant = OffsetDateTime::parse(&format!("{time}{zone}"), &Rfc3339).ok()?;
-    i64::try_from(instant.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Timestamp)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_as_programs_write_them() {
-        for (text, millis) in [
-            ("2024-06-01T09:00:00Z", 0),
-            ("2024-06-01t09:00:00z", 0),
-            (" 2024-06-01T11:00:00.250+02:00 ", 250),
-            ("2024-06-01T09:00:00", 0),
-            ("2024-06-01 09:00:00", 0),
-            ("2024-06-01 09:00:00,5Z", 500),
-            ("2024-06-01T09:00:00+0000", 0),
-            ("2024-06-01T04:30:00-0430", 0),
-            ("2024-06-01T11:00:00+02", 0),
-        ] {
-            assert_eq!(time_of(text), Some(Timestamp(1_717_232_400_000 + millis)), "{text}");
-        }
-        for text in ["", "yesterday", "0", "2024-06-01", "2024-06-01T25:00:00Z", "2024-06-01T09:00:00+é0", "T+ü"] {
-            assert_eq!(time_of(text), None, "{text}");
-        }
     }
 }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use tourismo_core::time::Timestamp;
 
 use super::*;
-use crate::synthetic;
+use crate::testing;
+use crate::write::gpx::write;
 
 const NAMESPACES: &str = "xmlns=\"http://www.topografix.com/GPX/1/1\" xmlns:x=\"urn:x\" \
                           xmlns:g=\"http://www.garmin.com/xmlschemas/TrackPointExtension/v2\" \
@@ -43,9 +44,7 @@ fn problems(file: &GpxFile) -> Vec<String> {
 
 #[test]
 fn a_written_drive_reads_back_as_it_was() {
-    let options = synthetic::Options { start: Timestamp(NINE + 250), minutes: 3, kind: synthetic::Kind::Mountain };
-    let mut fixes = synthetic::drive(3, options);
-    fixes.iter_mut().for_each(|fix| fix.recorded_at = fix.fixed_at);
+    let mut fixes = testing::drive(NINE + 250, 180);
     fixes[5].altitude_m = None;
     fixes[6].speed_mps = None;
     let file = check(&write("Stelvio <east> & back", &fixes));
@@ -316,7 +315,8 @@ proptest! {
 /// Returns the files in this folder beside the repository; none if it does not exist, which is printed.
 #[expect(clippy::print_stdout, reason = "says whether there was anything to check")]
 fn beside(folder: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(folder);
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|above| above.join("shared").join(folder));
+    let folder = above.find(|folder| folder.is_dir()).unwrap_or_default();
     let Ok(files) = folder.read_dir() else {
         println!("no files beside the repository: nothing to check");
         return Vec::new();

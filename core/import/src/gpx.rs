@@ -1,5 +1,4 @@
-//! Drives as GPX files, the format in which people and other programs store them. This module converts bytes to fixes and
-//! a report, and must not depend on phones and relays.
+//! Drives as GPX files, the format in which people and other programs store them.
 //!
 //! Reads GPX 1.1, GPX 1.0 and files without a namespace, in the encodings of `text`. An element counts where it belongs:
 //! below a track point in GPX's own namespace, or below the point's extensions in one of a known program (Garmin's
@@ -9,13 +8,7 @@
 //! syntax error. Several tracks and segments become one list in the order of time; the recorder detects gaps.
 //! It takes a stream of events, never a tree, and expands no entity of the file's own: a document type is skipped.
 
-// The fuzz targets include this file by its path, where `mod` alone would look beside it.
-#[path = "gpx_file/point.rs"]
 mod point;
-#[path = "gpx_file/text.rs"]
-mod text;
-#[path = "gpx_file/write.rs"]
-mod write;
 
 use quick_xml::NsReader;
 use quick_xml::escape::resolve_predefined_entity;
@@ -24,10 +17,10 @@ use quick_xml::name::ResolveResult;
 use tourismo_core::fix::{Fix, InvalidFix};
 
 use self::point::{PointText, Value};
-pub use self::write::write;
+use crate::text;
 
-/// Maximum size of a file: 50 hours at one fix a second are about 40 MB.
-pub const MAX_BYTES: usize = 64 << 20;
+pub use crate::found::MAX_BYTES;
+
 /// Maximum number of listed problems; further ones are counted.
 pub const MAX_PROBLEMS: usize = 100;
 
@@ -122,23 +115,50 @@ pub enum Fault {
     Malformed,
 }
 
-/// Reads a GPX file.
+/// A track of a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Track {
+    /// Its name.
+    pub(crate) name: Option<String>,
+    /// What moved, such as "cycling".
+    pub(crate) kind: Option<String>,
+    /// How many track points it has, readable or not.
+    pub(crate) point_count: usize,
+    /// Its track points in the file's order.
+    pub(crate) fixes: Vec<Fix>,
+}
+
+/// Reads a GPX file, all its tracks as one drive.
 ///
 /// # Errors
 /// [`GpxError`] if the bytes are not a GPX file. A file without any readable point is not an error;
 /// [`GpxFile::problems`] lists the reasons.
 pub fn read(bytes: &[u8]) -> Result<GpxFile, GpxError> {
+    let (mut file, tracks) = read_tracks(bytes)?;
+    for track in tracks {
+        file.name = file.name.or(track.name);
+        if file.fixes.is_empty() { file.fixes = track.fixes } else { file.fixes.extend(track.fixes) }
+    }
+    file.is_reordered = !file.fixes.is_sorted_by_key(|fix| fix.fixed_at);
+    file.fixes.sort_by_key(|fix| fix.fixed_at);
+    Ok(file)
+}
+
+/// Reads a GPX file track by track. The file itself has no name and no fixes then.
+pub(crate) fn read_tracks(bytes: &[u8]) -> Result<(GpxFile, Vec<Track>), GpxError> {
     if bytes.len() > MAX_BYTES {
         return Err(GpxError::TooLarge { bytes: bytes.len() });
     }
     let text = text::decode(bytes).map_err(|label| GpxError::UnknownEncoding { label })?;
-    let mut reading = Reading::of(&text.text);
+    // Some programs begin with spaces, which an XML declaration may not follow.
+    let content = text.text.trim_start();
+    let mut reading = Reading::of(content);
     if text.is_malformed {
-        let line = reading.lines.clone().at(text.text.find('\u{fffd}').unwrap_or_default());
+        let line = reading.lines.clone().at(content.find('\u{fffd}').unwrap_or_default());
         reading.file.problems.push(Problem { line, fault: Fault::Malformed });
         reading.file.problem_count += 1;
     }
-    let mut xml = NsReader::from_str(&text.text);
+    let mut xml = NsReader::from_str(content);
     // Users write "Cars & Coffee" into names.
     xml.config_mut().allow_dangling_amp = true;
     loop {
@@ -159,10 +179,7 @@ pub fn read(bytes: &[u8]) -> Result<GpxFile, GpxError> {
             }
         }
     }
-    let mut file = reading.file;
-    file.is_reordered = !file.fixes.is_sorted_by_key(|fix| fix.fixed_at);
-    file.fixes.sort_by_key(|fix| fix.fixed_at);
-    Ok(file)
+    Ok((reading.file, reading.tracks))
 }
 
 /// The meaning of an element, by its position.
@@ -171,6 +188,7 @@ enum Element {
     Gpx,
     Track,
     Name,
+    Kind,
     Segment,
     Point,
     Own(Value),
@@ -224,6 +242,7 @@ impl Element {
         match (parent, namespace, name) {
             (Element::Gpx, Namespace::Gpx, "trk") => Element::Track,
             (Element::Track, Namespace::Gpx, "name") => Element::Name,
+            (Element::Track, Namespace::Gpx, "type") => Element::Kind,
             (Element::Track, Namespace::Gpx, "trkseg") => Element::Segment,
             (Element::Segment, Namespace::Gpx, "trkpt") => Element::Point,
             (Element::Point, Namespace::Gpx, "time") => Element::Own(Value::Time),
@@ -251,6 +270,7 @@ impl Element {
 /// The state of reading a file.
 struct Reading<'a> {
     file: GpxFile,
+    tracks: Vec<Track>,
     lines: Lines<'a>,
     /// Whether the outermost element is GPX's, and its namespace.
     is_gpx: bool,
@@ -264,6 +284,7 @@ impl<'a> Reading<'a> {
     fn of(text: &'a str) -> Reading<'a> {
         Reading {
             file: GpxFile::default(),
+            tracks: Vec::new(),
             lines: Lines { text, place: 0, line: 1 },
             is_gpx: false,
             gpx: None,
@@ -334,16 +355,30 @@ impl<'a> Reading<'a> {
             }
             None => return Err(GpxError::NotGpx),
         };
-        self.file.point_count += usize::from(element == Element::Point);
+        if element == Element::Track {
+            self.tracks.push(Track::default());
+        }
+        if let (Element::Point, Some(track)) = (element, self.tracks.last_mut()) {
+            self.file.point_count += 1;
+            track.point_count += 1;
+        }
         Ok(element)
     }
 
     fn close(&mut self) {
         let content = self.content.trim();
+        let track = self.tracks.last_mut();
         match self.open.pop() {
             Some(Element::Point) => self.close_point(),
             Some(Element::Name) => {
-                self.file.name.get_or_insert_with(|| content.to_owned());
+                if let Some(track) = track {
+                    track.name.get_or_insert_with(|| content.to_owned());
+                }
+            }
+            Some(Element::Kind) => {
+                if let Some(track) = track {
+                    track.kind.get_or_insert_with(|| content.to_owned());
+                }
             }
             Some(Element::Own(value)) => self.point.set_own(value, content),
             Some(Element::Extended(value)) => self.point.set_extended(value, content),
@@ -364,7 +399,9 @@ impl<'a> Reading<'a> {
         let point = std::mem::take(&mut self.point);
         let faults = match point.fix() {
             Ok((fix, faults)) => {
-                self.file.fixes.push(fix);
+                if let Some(track) = self.tracks.last_mut() {
+                    track.fixes.push(fix);
+                }
                 faults
             }
             Err(fault) => vec![fault],
@@ -402,5 +439,4 @@ impl Lines<'_> {
 }
 
 #[cfg(test)]
-#[path = "gpx_file/tests.rs"]
 mod tests;

@@ -1,0 +1,215 @@
+//! What is found in a file: drives, and what cannot be read.
+
+use serde::Serialize;
+use serde_bytes::ByteBuf;
+use sha2::{Digest, Sha256};
+use tourismo_core::fix::{Fix, packed};
+use tourismo_core::geodesy::{Bounds, Position, distance_m};
+use tourismo_core::time::Timestamp;
+
+/// The largest file that is read, also of an archive: 50 hours of GPX at one fix a second are about 40 MB.
+pub const MAX_BYTES: usize = 64 << 20;
+/// The most fixes of one drive: 138 hours at one a second.
+pub const MAX_FIXES: usize = 500_000;
+/// So many problems of a drive are told one by one; the others are counted.
+const MAX_PROBLEMS: usize = 20;
+/// Titles are cut to so many characters.
+const MAX_TITLE: usize = 200;
+
+/// Something that was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Found {
+    /// A drive.
+    Drive(FoundDrive),
+    /// A file that cannot be read as a drive. The others are read.
+    Refused(RefusedFile),
+    /// How many files of the archive are something else, such as photos.
+    Ignored {
+        /// How many.
+        files: u32,
+    },
+}
+
+/// A drive of a file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct FoundDrive {
+    /// The file; within an archive its path there.
+    pub file: String,
+    /// The SHA-256 of `fixes`, which is the same under any name and in any archive.
+    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+    pub source: ByteBuf,
+    /// What the file calls it; may be empty. At most 200 characters.
+    pub title: String,
+    /// What moved, as the file says, such as "Ride"; may be empty.
+    pub kind: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// West, south, east, north, degrees, as RFC 7946 has it.
+    pub bounds: [f64; 4],
+    /// From fix to fix, metres. The recorder decides which of them count.
+    pub distance_m: f64,
+    /// How many positions the file has, readable or not.
+    pub points: u32,
+    /// Whether the file has them in another order than that of time.
+    pub is_reordered: bool,
+    /// What could not be read, at most 20.
+    pub problems: Vec<String>,
+    /// How many problems there are.
+    pub problem_count: u32,
+    /// The positions that have a time, in the order of time, as [`packed`] writes them.
+    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+    pub fixes: ByteBuf,
+}
+
+/// A file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedFile {
+    /// The file; within an archive its path there.
+    pub file: String,
+    /// Why.
+    pub error: FileError,
+}
+
+/// Why a file cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum FileError {
+    /// Nothing is in it.
+    #[error("the file is empty")]
+    Empty,
+    /// Of no known format.
+    #[error("the file has no format that can be read")]
+    UnknownFormat,
+    /// Larger than [`MAX_BYTES`], also after it was unpacked.
+    #[error("the file is too large")]
+    TooLarge,
+    /// It unpacks to far more than a drive does.
+    #[error("the archive unpacks to too much")]
+    Bomb,
+    /// An archive with a password.
+    #[error("the file is encrypted")]
+    Encrypted,
+    /// Damaged, cut short, or something else under the name of a format.
+    #[error("the file is damaged: {detail}")]
+    Damaged {
+        /// What is wrong, for the person who looks into it.
+        detail: String,
+    },
+    /// No position is in it.
+    #[error("the file has no position")]
+    NoPositions,
+    /// Its positions have no times: it is a route.
+    #[error("the positions of the file have no times")]
+    NoTimes,
+    /// More fixes than [`MAX_FIXES`] in one drive.
+    #[error("the drive has too many positions")]
+    TooLong,
+    /// The file could not be read from its disk.
+    #[error("the file cannot be read: {detail}")]
+    Unreadable {
+        /// What the system says.
+        detail: String,
+    },
+}
+
+impl FileError {
+    /// A damaged file.
+    pub(crate) fn damaged(detail: impl ToString) -> FileError {
+        FileError::Damaged { detail: detail.to_string() }
+    }
+}
+
+/// A drive as a reader of one format gives it: fixes in any order, and what could not be read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) title: Option<String>,
+    pub(crate) kind: Option<String>,
+    pub(crate) fixes: Vec<Fix>,
+    /// How many positions were there, readable or not.
+    pub(crate) points: usize,
+    /// How many of them have no time.
+    pub(crate) without_time: usize,
+    pub(crate) problems: Vec<String>,
+    pub(crate) problem_count: usize,
+}
+
+impl Draft {
+    /// Notes a problem. The text is made only for those that are told.
+    pub(crate) fn note(&mut self, problem: impl FnOnce() -> String) {
+        self.note_many(1, problem);
+    }
+
+    /// Notes so many problems that one text tells.
+    pub(crate) fn note_many(&mut self, count: usize, problem: impl FnOnce() -> String) {
+        if count > 0 && self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem());
+        }
+        self.problem_count += count;
+    }
+
+    /// Adds a fix if it is a position at a time.
+    pub(crate) fn add(&mut self, fix: Fix, place: impl FnOnce() -> String) {
+        match fix.quantised() {
+            Ok(fix) => self.fixes.push(fix),
+            Err(invalid) => self.note(|| format!("{}: {invalid}", place())),
+        }
+    }
+
+    /// The drive of this draft.
+    ///
+    /// # Errors
+    /// [`FileError`] if fewer than two of its positions can be used, or there are too many.
+    pub(crate) fn drive(mut self, file: &str) -> Result<FoundDrive, FileError> {
+        // A reader may have kept fixes that the recorder is to count.
+        let fixes = self.fixes.iter_mut();
+        fixes.for_each(|fix| *fix = Fix { recorded_at: fix.fixed_at, ..fix.quantised().unwrap_or(*fix) });
+        let is_reordered = !self.fixes.is_sorted_by_key(|fix| fix.fixed_at);
+        self.fixes.sort_by_key(|fix| fix.fixed_at);
+        if self.fixes.len() > MAX_FIXES {
+            return Err(FileError::TooLong);
+        }
+        let mut places = self.fixes.iter().filter(|fix| fix.quantised().is_ok()).map(Position::from).peekable();
+        let (Some(first), Some(last)) = (self.fixes.first(), self.fixes.last()) else {
+            return Err(if self.without_time > 0 { FileError::NoTimes } else { FileError::NoPositions });
+        };
+        let bounds = Bounds::around(places.clone()).ok_or(FileError::NoPositions)?;
+        let mut way_m = 0.0;
+        while let (Some(place), Some(next)) = (places.next(), places.peek()) {
+            way_m += distance_m(place, *next);
+        }
+        if self.fixes.len() < 2 {
+            return Err(if self.without_time > 0 { FileError::NoTimes } else { FileError::NoPositions });
+        }
+        let fixes = packed::pack(&self.fixes);
+        Ok(FoundDrive {
+            file: file.to_owned(),
+            source: ByteBuf::from(Sha256::digest(&fixes).to_vec()),
+            title: title(self.title.as_deref().unwrap_or_default()),
+            kind: title(self.kind.as_deref().unwrap_or_default()),
+            started_at: first.fixed_at,
+            ended_at: last.fixed_at,
+            bounds: bounds.as_bbox(),
+            distance_m: way_m,
+            points: self.points.max(self.fixes.len()) as u32,
+            is_reordered,
+            problems: self.problems,
+            problem_count: self.problem_count as u32,
+            fixes: ByteBuf::from(fixes),
+        })
+    }
+}
+
+/// A text on one line, cut to the length of a title.
+pub(crate) fn title(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().filter(|character| !character.is_control()).take(MAX_TITLE).collect()
+}

@@ -1,0 +1,184 @@
+//! One file after another: what is in it, one by one.
+
+use std::collections::VecDeque;
+use std::io::{Cursor, Read, Seek};
+
+use crate::archive::{Archive, gunzip, read_limited};
+use crate::format::Format;
+use crate::found::{Draft, FileError, Found, RefusedFile};
+use crate::gpx::{self, Fault, GpxError};
+use crate::strava::Label;
+use crate::{fit, geojson, kml, nmea, table, tcx, vbo};
+
+/// Archives within archives, and packed files within those.
+const MAX_NESTING: usize = 3;
+
+/// What is in a file, one by one: [`Found::Drive`] and [`Found::Refused`] as they come, and at the end of an archive how many
+/// files of it are something else. One file of the archive is in memory at a time.
+pub struct Import<R> {
+    file: String,
+    state: State<R>,
+    ready: VecDeque<Found>,
+    ignored: u32,
+}
+
+enum State<R> {
+    Unopened(R),
+    Archive(Box<Archive<R>>),
+    Done,
+}
+
+impl<R: Read + Seek> Import<R> {
+    /// Reads a file of this name. The name is only told; it decides nothing.
+    pub fn new(file: &str, reader: R) -> Import<R> {
+        Import { file: file.to_owned(), state: State::Unopened(reader), ready: VecDeque::new(), ignored: 0 }
+    }
+
+    fn open(&mut self, mut reader: R) -> Result<State<R>, FileError> {
+        let mut start = Vec::new();
+        let unreadable = |error: std::io::Error| FileError::Unreadable { detail: error.to_string() };
+        reader.by_ref().take(4).read_to_end(&mut start).map_err(unreadable)?;
+        reader.rewind().map_err(unreadable)?;
+        match Format::of(&start) {
+            Some(Format::Zip) => return Ok(State::Archive(Box::new(Archive::open(reader)?))),
+            _ if start.is_empty() => return Err(FileError::Empty),
+            _ => {}
+        }
+        let bytes = read_limited(reader, u64::MAX)?;
+        let file = self.file.clone();
+        if self.read(&file, &bytes, None, 0) { Ok(State::Done) } else { Err(FileError::UnknownFormat) }
+    }
+
+    /// Reads a file or refuses it. Returns false if it has no known format.
+    fn read(&mut self, file: &str, bytes: &[u8], label: Option<&Label>, nesting: usize) -> bool {
+        if nesting > MAX_NESTING {
+            self.refuse(file, FileError::Bomb);
+            return true;
+        }
+        let drafts = match Format::of(bytes) {
+            None => return false,
+            Some(Format::Gzip) => match gunzip(bytes) {
+                Ok(bytes) => return self.read(file, &bytes, label, nesting + 1),
+                Err(error) => Err(error),
+            },
+            Some(Format::Zip) => match Archive::open(Cursor::new(bytes)) {
+                Ok(mut archive) => {
+                    while let Some(entry) = archive.next() {
+                        let name = format!("{file}/{}", entry.name);
+                        match entry.bytes {
+                            Ok(bytes) => {
+                                self.count(|import| import.read(&name, &bytes, entry.label.as_ref(), nesting + 1))
+                            }
+                            Err(error) => self.refuse(&name, error),
+                        }
+                    }
+                    return true;
+                }
+                Err(error) => Err(error),
+            },
+            Some(Format::Fit) => fit::read(bytes),
+            Some(Format::Gpx) => read_gpx(bytes),
+            Some(Format::Tcx) => tcx::read(bytes),
+            Some(Format::Kml) => kml::read(bytes),
+            Some(Format::GeoJson) => geojson::read(bytes),
+            Some(Format::Nmea) => nmea::read(bytes),
+            Some(Format::Vbo) => vbo::read(bytes),
+            Some(Format::Table) => table::read(bytes),
+        };
+        match drafts {
+            Ok(drafts) => self.keep(file, drafts, label),
+            Err(error) => self.refuse(file, error),
+        }
+        true
+    }
+
+    /// Keeps the drives of a file. A part without a position is no drive; a file without any drive is refused.
+    fn keep(&mut self, file: &str, drafts: Vec<Draft>, label: Option<&Label>) {
+        let before = self.ready.len();
+        let is_alone = drafts.len() == 1;
+        for mut draft in drafts {
+            if draft.points + draft.without_time == 0 {
+                continue;
+            }
+            if let Some(label) = label.filter(|_| is_alone) {
+                draft.title = Some(label.title.clone());
+            }
+            if let Some(label) = label {
+                draft.kind = Some(label.kind.clone());
+            }
+            match draft.drive(file) {
+                Ok(drive) => self.ready.push_back(Found::Drive(drive)),
+                Err(error) => self.refuse(file, error),
+            }
+        }
+        if self.ready.len() == before {
+            self.refuse(file, FileError::NoPositions);
+        }
+    }
+
+    fn refuse(&mut self, file: &str, error: FileError) {
+        self.ready.push_back(Found::Refused(RefusedFile { file: file.to_owned(), error }));
+    }
+
+    /// Counts a file of an archive that has no known format.
+    fn count(&mut self, read: impl FnOnce(&mut Self) -> bool) {
+        if !read(self) {
+            self.ignored += 1;
+        }
+    }
+}
+
+impl<R: Read + Seek> Iterator for Import<R> {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        loop {
+            if let Some(found) = self.ready.pop_front() {
+                return Some(found);
+            }
+            self.state = match std::mem::replace(&mut self.state, State::Done) {
+                State::Unopened(reader) => self.open(reader).unwrap_or_else(|error| {
+                    let file = self.file.clone();
+                    self.refuse(&file, error);
+                    State::Done
+                }),
+                State::Archive(mut archive) => match archive.next() {
+                    Some(entry) => {
+                        match entry.bytes {
+                            Ok(bytes) => self.count(|import| import.read(&entry.name, &bytes, entry.label.as_ref(), 1)),
+                            Err(error) => self.refuse(&entry.name, error),
+                        }
+                        State::Archive(archive)
+                    }
+                    None => State::Done,
+                },
+                State::Done if self.ignored > 0 => {
+                    return Some(Found::Ignored { files: std::mem::take(&mut self.ignored) });
+                }
+                State::Done => return None,
+            };
+        }
+    }
+}
+
+/// Reads GPX, a drive for each track.
+fn read_gpx(bytes: &[u8]) -> Result<Vec<Draft>, FileError> {
+    let (file, tracks) = gpx::read_tracks(bytes).map_err(|error| match error {
+        GpxError::TooLarge { .. } => FileError::TooLarge,
+        error => FileError::damaged(error),
+    })?;
+    let mut drafts: Vec<Draft> = Vec::new();
+    for track in tracks {
+        let points = track.point_count;
+        let is_route = track.fixes.is_empty() && file.problems.iter().any(|problem| problem.fault == Fault::NoTime);
+        let without_time = if is_route { points } else { 0 };
+        let (title, kind) = (track.name, track.kind);
+        drafts.push(Draft { title, kind, fixes: track.fixes, points, without_time, ..Draft::default() });
+    }
+    // Problems have lines of the file, not of a track.
+    if let Some(draft) = drafts.first_mut() {
+        file.problems.iter().for_each(|problem| draft.note(|| problem.to_string()));
+        draft.note_many(file.problem_count - file.problems.len(), || "and more".to_owned());
+    }
+    Ok(drafts)
+}

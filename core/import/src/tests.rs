@@ -1,0 +1,351 @@
+//! What is read of files as other programs write them, and of broken and hostile ones.
+
+use std::io::{Cursor, Write};
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+use tourismo_core::fix::{Fix, packed};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use crate::testing::drive;
+use crate::write::{ExportFormat, write};
+use crate::{FileError, Found, FoundDrive, Import};
+
+/// 2024-06-01T09:00:00Z.
+const NINE: i64 = 1_717_232_400_000;
+const FORMATS: [ExportFormat; 4] = [ExportFormat::Gpx, ExportFormat::GeoJson, ExportFormat::Csv, ExportFormat::Fit];
+
+fn found(name: &str, bytes: &[u8]) -> Vec<Found> {
+    Import::new(name, Cursor::new(bytes)).collect()
+}
+
+#[track_caller]
+fn only(bytes: &[u8]) -> FoundDrive {
+    match <[Found; 1]>::try_from(found("file", bytes)) {
+        Ok([Found::Drive(drive)]) => drive,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn refusal(bytes: &[u8]) -> FileError {
+    match <[Found; 1]>::try_from(found("file", bytes)) {
+        Ok([Found::Refused(refused)]) => refused.error,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn fixes(drive: &FoundDrive) -> Vec<Fix> {
+    packed::unpack(&drive.fixes).collect()
+}
+
+fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_drive_that_was_written_is_read_back_with_everything_that_its_format_has() {
+    let drive = drive(NINE, 200);
+    for parts in [&[&drive[..]][..], &[&drive[..120], &drive[120..]]] {
+        for format in FORMATS {
+            let bytes = write(format, "Pass & valley", parts);
+            let read = only(&bytes);
+            let expected: Vec<Fix> = match format {
+                ExportFormat::Fit => {
+                    drive.iter().map(|fix| Fix { heading_deg: None, altitude_accuracy_m: None, ..*fix }).collect()
+                }
+                ExportFormat::Gpx | ExportFormat::GeoJson | ExportFormat::Csv => drive.clone(),
+            };
+            let rounded: Vec<Fix> = match format {
+                // Fifths of a metre.
+                ExportFormat::Fit => expected
+                    .iter()
+                    .zip(fixes(&read))
+                    .map(|(fix, read)| Fix { altitude_m: read.altitude_m, ..*fix })
+                    .collect(),
+                ExportFormat::Gpx | ExportFormat::GeoJson | ExportFormat::Csv => expected,
+            };
+            assert_eq!(fixes(&read), rounded, "{format:?}");
+            assert_eq!(
+                (read.problem_count, read.points, read.is_reordered),
+                (0, 200, false),
+                "{format:?}: {:?}",
+                read.problems
+            );
+            let title = matches!(format, ExportFormat::Gpx | ExportFormat::GeoJson).then_some("Pass & valley");
+            assert_eq!(read.title, title.unwrap_or_default(), "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn the_source_of_a_drive_does_not_depend_on_its_file() {
+    let fixes = drive(NINE, 60);
+    let gpx = write(ExportFormat::Gpx, "Pass", &[&fixes]);
+    let plain = only(&gpx);
+    let zipped =
+        archive(&[("a/b.gpx", &gpx), ("c.gpx.gz", &gzip(&gpx)), ("d.csv", &write(ExportFormat::Csv, "", &[&fixes]))]);
+    let inside = found("all.zip", &zipped);
+    assert_eq!(inside.len(), 3);
+    for (found, name) in inside.into_iter().zip(["a/b.gpx", "c.gpx.gz", "d.csv"]) {
+        let Found::Drive(drive) = found else { panic!("{found:?}") };
+        assert_eq!((drive.file.as_str(), &drive.source), (name, &plain.source));
+    }
+    assert_ne!(only(&write(ExportFormat::Gpx, "Pass", &[&fixes[1..]])).source, plain.source);
+}
+
+#[test]
+fn an_archive_of_strava_gives_each_activity_its_name_and_kind() {
+    let fixes = drive(NINE, 60);
+    // Strava's own TCX begins with spaces.
+    let tcx = "          <?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<TrainingCenterDatabase><Activities><Activity Sport=\"Biking\"><Lap><Track>\
+        <Trackpoint><Time>2024-06-01T09:00:00Z</Time><Position><LatitudeDegrees>46.5</LatitudeDegrees><LongitudeDegrees>10.4</LongitudeDegrees></Position><AltitudeMeters>1800</AltitudeMeters></Trackpoint>\
+        <Trackpoint><Time>2024-06-01T09:00:01Z</Time><HeartRateBpm><Value>120</Value></HeartRateBpm></Trackpoint>\
+        <Trackpoint><Time>2024-06-01T09:00:02Z</Time><Position><LatitudeDegrees>46.5002</LatitudeDegrees><LongitudeDegrees>10.4</LongitudeDegrees></Position><Extensions><TPX><Speed>11.5</Speed></TPX></Extensions></Trackpoint>\
+        </Track></Lap></Activity></Activities></TrainingCenterDatabase>";
+    let table = "Aktivitäts-ID,Datum,Name,Art,Beschreibung,Dateiname\n1,x,\"Stelvio, früh\",Fahrt,,activities/1.fit.gz\n2,x,Run,Lauf,\"a\nb\",activities/2.tcx.gz\n3,x,No file,Fahrt,,\n";
+    let zipped = archive(&[
+        ("profile.csv", b"Athlete ID,Email\n1,a@b.example\n"),
+        ("activities.csv", table.as_bytes()),
+        ("activities/1.fit.gz", &gzip(&write(ExportFormat::Fit, "", &[&fixes]))),
+        ("activities/2.tcx.gz", &gzip(tcx.as_bytes())),
+        ("media/a.jpg", &[0xff, 0xd8, 0xff, 0xe0]),
+    ]);
+    let found = found("export.zip", &zipped);
+    let [Found::Drive(first), Found::Drive(second), Found::Ignored { files: 2 }] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!((first.title.as_str(), first.kind.as_str()), ("Stelvio, früh", "Fahrt"));
+    assert_eq!((second.title.as_str(), second.kind.as_str()), ("Run", "Lauf"));
+    let read = self::fixes(second);
+    assert_eq!(
+        read.iter().map(|fix| (fix.altitude_m, fix.speed_mps)).collect::<Vec<_>>(),
+        [(Some(1800.0), None), (None, Some(11.5))]
+    );
+}
+
+#[test]
+fn each_format_is_known_by_its_content() {
+    let kml = "<?xml version='1.0'?><!-- <gpx> --><kml xmlns='http://www.opengis.net/kml/2.2'><Document><Placemark><name>Pass</name><gx:Track>\
+        <when>2024-06-01T09:00:00Z</when><when>2024-06-01T09:00:01Z</when><gx:coord>10.4 46.5 1800</gx:coord><gx:coord>10.4001 46.5001 1801</gx:coord>\
+        </gx:Track></Placemark></Document></kml>";
+    let rmc = |second: u32, checksum: &str| {
+        format!(
+            "$GPGGA,09000{second}.000,4630.000,N,01024.000,E,1,9,0.8,1800.5,M,,,,*{checksum}\r\n$GPRMC,09000{second}.000,A,4630.0{second},N,01024.000,E,19.44,87.0,010624,,,A\r\n"
+        )
+    };
+    let sum = |second: u32| {
+        let text = format!("GPGGA,09000{second}.000,4630.000,N,01024.000,E,1,9,0.8,1800.5,M,,,,");
+        format!("{:02X}", text.bytes().fold(0, |sum, byte| sum ^ byte))
+    };
+    let nmea = [rmc(0, &sum(0)), rmc(1, &sum(1)), "$GPRMC,broken*00\r\n".to_owned()].concat();
+    let race_chrono = "This file is created using RaceChrono v9\nFormat,3\nSession title,\"Ring, lap 3\"\n\n\
+        timestamp,fragment_id,accuracy,altitude,bearing,latitude,longitude,speed\nunix time,,m,m,deg,deg,deg,km/h\n,100: gps,,,,,,\n\
+        1717232400.000,0,3,1800,87,46.5,10.4,36\n1717232400.100,0,3,1800,87,46.50001,10.4,36\n";
+    let vbo = "File created on 01/06/2024 at 09:00:00\n\n[header]\nsatellites\n[column names]\nsats time lat long velocity heading height\n[data]\n\
+        009 090000.00 +02790.000000 -00624.000000 036.000 087.0 +1800.0\n009 090000.10 +02790.001000 -00624.000000 036.000 087.0 +1800.0\n";
+    let points = r#"{"type":"FeatureCollection","features":[
+        {"type":"Feature","geometry":{"type":"Point","coordinates":[10.4,46.5,1800]},"properties":{"time":"2024-06-01T09:00:00Z","phenomenons":{"GPS Speed":{"value":36,"unit":"km/h"}}}},
+        {"type":"Feature","geometry":{"type":"Point","coordinates":[10.4,46.5001]},"properties":{"time":"2024-06-01T09:00:01Z"}}]}"#;
+    let kmz = archive(&[("doc.kml", kml.as_bytes()), ("images/a.png", b"png")]);
+    for (name, bytes, speed_mps, problems) in [
+        ("KML", kml.as_bytes(), None, 0),
+        ("NMEA", nmea.as_bytes(), Some(10.0), 1),
+        ("RaceChrono", race_chrono.as_bytes(), Some(10.0), 0),
+        ("VBO", vbo.as_bytes(), Some(10.0), 0),
+        ("GeoJSON", points.as_bytes(), Some(10.0), 0),
+    ] {
+        let drive = only(bytes);
+        let read = fixes(&drive);
+        assert_eq!((read.len(), drive.problem_count), (2, problems), "{name}: {:?}", drive.problems);
+        assert_eq!((read[0].fixed_at.as_millis(), read[0].lat_deg, read[0].lon_deg), (NINE, 46.5, 10.4), "{name}");
+        assert_eq!(read[0].speed_mps, speed_mps, "{name}");
+        assert!(read[0].altitude_m.is_some_and(|altitude_m| (1800.0..1801.0).contains(&altitude_m)), "{name}");
+    }
+    assert!(
+        matches!(&found("a.kmz", &kmz)[..], [Found::Drive(drive), Found::Ignored { files: 1 }] if drive.title == "Pass")
+    );
+}
+
+#[test]
+fn one_file_with_several_tracks_is_several_drives_and_parts_without_times_are_refused() {
+    let track = |name: &str, hour: u32| {
+        let point = |second| {
+            format!("<trkpt lat='46.5{second}' lon='10.4'><time>2024-06-01T{hour:02}:00:0{second}Z</time></trkpt>")
+        };
+        format!("<trk><name>{name}</name><type>cycling</type><trkseg>{}{}</trkseg></trk>", point(1), point(2))
+    };
+    let route = "<trk><trkseg><trkpt lat='46.5' lon='10.4'/><trkpt lat='46.6' lon='10.4'/></trkseg></trk>";
+    let gpx = format!("<gpx>{}{}{route}</gpx>", track("Up", 9), track("Down", 11));
+    let found = found("a.gpx", gpx.as_bytes());
+    let [Found::Drive(up), Found::Drive(down), Found::Refused(refused)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((up.title.as_str(), down.title.as_str(), up.kind.as_str()), ("Up", "Down", "cycling"));
+    assert_eq!(refused.error, FileError::NoTimes);
+}
+
+#[test]
+fn what_is_no_drive_is_refused_with_its_reason_and_the_others_are_read() {
+    assert_eq!(refusal(b""), FileError::Empty);
+    for bytes in [&b"A letter, not a drive."[..], b"<html></html>", b"{\"a\":1}", &[0xff; 300], b"PK\x03"] {
+        assert_eq!(refusal(bytes), FileError::UnknownFormat, "{bytes:?}");
+    }
+    assert_eq!(refusal(b"<gpx></gpx>"), FileError::NoPositions);
+    let kml = b"<kml><Placemark><LineString><coordinates>1,2 3,4</coordinates></LineString></Placemark></kml>";
+    assert_eq!(refusal(kml), FileError::NoTimes);
+    let fit = write(ExportFormat::Fit, "", &[&drive(NINE, 60)]);
+    assert_eq!(refusal(&fit[..20]), FileError::NoPositions);
+    let damaged =
+        [&b"PK\x03\x04"[..], &[0; 40], b"<gpx", &[0x1f, 0x8b, 8, 0, 1], b"{\"type\":\"Feature\"", b"time,lat,lon\n"];
+    for bytes in damaged {
+        let error = refusal(bytes);
+        assert!(!matches!(error, FileError::Empty | FileError::TooLarge), "{bytes:?}: {error:?}");
+    }
+    let gpx = write(ExportFormat::Gpx, "", &[&drive(NINE, 60)]);
+    let zipped =
+        archive(&[("a.gpx", &gpx[..gpx.len() / 2]), ("b.gpx", b"<gpx>"), ("c.fit", b"GIF89a"), ("d.gpx", &gpx)]);
+    let found = found("a.zip", &zipped);
+    let [Found::Drive(half), Found::Refused(refused), Found::Drive(whole), Found::Ignored { files: 1 }] = &found[..]
+    else {
+        panic!("{found:?}")
+    };
+    assert!(half.problem_count == 1 && whole.problem_count == 0 && refused.file == "b.gpx");
+    let cut = &zipped[..zipped.len() - 30];
+    assert!(matches!(refusal(cut), FileError::Damaged { .. }));
+}
+
+#[test]
+fn bombs_are_refused_alone() {
+    let zeros = vec![b' '; 80 << 20];
+    let gpx = write(ExportFormat::Gpx, "", &[&drive(NINE, 60)]);
+    assert_eq!(refusal(&gzip(&zeros)), FileError::Bomb);
+    let zipped = archive(&[("bomb.gpx", &zeros), ("drive.gpx", &gpx), ("bomb.gz", &gzip(&zeros))]);
+    let found = found("a.zip", &zipped);
+    let [Found::Refused(first), Found::Drive(_), Found::Refused(last)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((&first.error, &last.error), (&FileError::Bomb, &FileError::Bomb));
+    let mut nested = gpx;
+    for _ in 0..6 {
+        nested = archive(&[("inner.zip", &nested)]);
+    }
+    assert!(
+        matches!(&self::found("a.zip", &nested)[..], [Found::Refused(refused)] if refused.error == FileError::Bomb)
+    );
+    let lols = "<!DOCTYPE gpx [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\">]><kml><name>&b;</name></kml>";
+    assert_eq!(refusal(lols.as_bytes()), FileError::NoPositions);
+    let deep = format!("<kml>{}", "<Folder>".repeat(1_000_000));
+    assert_eq!(refusal(deep.as_bytes()), FileError::NoPositions);
+    let deep = format!("{{\"type\":\"Feature\",\"geometry\":{}", "[".repeat(1_000_000));
+    assert!(matches!(refusal(deep.as_bytes()), FileError::Damaged { .. }));
+}
+
+/// Files of every format, small enough to change their bytes one by one.
+fn samples() -> Vec<Vec<u8>> {
+    let drive = drive(NINE, 6);
+    let mut samples: Vec<Vec<u8>> =
+        FORMATS.iter().map(|format| write(*format, "Pass", &[&drive[..3], &drive[3..]])).collect();
+    let gpx = samples[0].clone();
+    samples.push(archive(&[("a.gpx", &gpx), ("activities.csv", b"a,b,c,d,e\n1,2,3,4,activities/1.fit\n")]));
+    samples.push(gzip(&gpx));
+    samples.push(
+        b"<kml><Placemark><Track><when>2024-06-01T09:00:00Z</when><coord>1 2 3</coord></Track></Placemark></kml>"
+            .to_vec(),
+    );
+    samples.push(b"<TrainingCenterDatabase><Activity Sport='a'><Trackpoint><Time>2024-06-01T09:00:00Z</Time><Position><LatitudeDegrees>1</LatitudeDegrees></Position></Trackpoint></Activity></TrainingCenterDatabase>".to_vec());
+    samples.push(b"$GPRMC,090000,A,4630.0,N,01024.0,E,1,2,010624*00\n$GPGGA,090000,,,,,1,,,5\n".to_vec());
+    samples.push(
+        b"File created on 01/06/2024\n[column names]\ntime lat long\n[data]\n090000 2790 -624\n090001 2790 -624\n"
+            .to_vec(),
+    );
+    samples
+}
+
+fn check_any(bytes: &[u8]) {
+    for found in found("any", bytes) {
+        if let Found::Drive(drive) = found {
+            let fixes = fixes(&drive);
+            assert!(fixes.len() >= 2 && fixes.is_sorted_by_key(|fix| fix.fixed_at));
+            assert!(fixes.len() <= drive.points as usize && drive.problems.len() <= drive.problem_count as usize);
+            // The recorder refuses those at 0, 0.
+            if fixes.iter().all(|fix| fix.quantised().is_ok()) {
+                assert_eq!(only(&write(ExportFormat::Csv, "", &[&fixes])).source, drive.source);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_bytes_give_drives_or_a_refusal(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        check_any(&bytes);
+    }
+
+    #[test]
+    fn a_file_with_bytes_changed_moved_or_cut_gives_drives_or_a_refusal(
+        sample in 0..10_usize,
+        changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..4),
+        (cut, copied) in (any::<u16>(), any::<bool>()),
+    ) {
+        let mut bytes = samples().swap_remove(sample);
+        for (place, byte) in changes {
+            let place = usize::from(place) % bytes.len();
+            bytes[place] = byte;
+        }
+        let cut = usize::from(cut) % bytes.len();
+        if copied {
+            let tail = bytes[cut..].to_vec();
+            bytes.extend(tail);
+        } else {
+            bytes.truncate(cut.max(1));
+        }
+        check_any(&bytes);
+    }
+}
+
+/// The files in this folder beside the repository; none if it is not there, which the output says.
+#[expect(clippy::print_stdout, reason = "says whether there was anything to check")]
+fn beside(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|above| above.join("shared").join(folder));
+    let folder = above.find(|folder| folder.is_dir()).unwrap_or_default();
+    let Ok(files) = folder.read_dir() else {
+        println!("no files beside the repository: nothing to check");
+        return Vec::new();
+    };
+    let mut paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect()
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "says what was read")]
+fn files_of_other_programs_are_read() {
+    for (name, bytes) in beside("tracks/import") {
+        let found = found(&name, &bytes);
+        let [Found::Drive(drive)] = &found[..] else { panic!("{name}: {found:?}") };
+        // OpenTracks writes where a recording was paused as latitudes beyond the poles.
+        let pauses = if name.starts_with("opentracks") { 2 } else { 0 };
+        assert_eq!(drive.problem_count, pauses, "{name}: {:?}", drive.problems);
+        assert!(drive.distance_m > 10.0 && fixes(drive).iter().any(|fix| fix.altitude_m.is_some()), "{name}");
+        println!("{name}: {} {} {} fixes {:.1} km", drive.title, drive.kind, drive.points, drive.distance_m / 1000.0);
+    }
+    for (name, bytes) in beside("tracks/aracaju").into_iter().take(5) {
+        assert!(matches!(&found(&name, &bytes)[..], [Found::Drive(_)]), "{name}");
+    }
+}

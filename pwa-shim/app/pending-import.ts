@@ -1,0 +1,43 @@
+// The import that is not complete: it goes on after the end of the app interrupted it.
+
+/** Files to import, and what the user chose. */
+export interface PendingImport {
+  files: File[];
+  /** The sources of the chosen drives. */
+  sources: string[];
+  car: string | null;
+}
+
+const DATABASE = "tourismo import";
+const STORE = "pending";
+
+/** Keeps a pending import in place of the one before. Rejects if there is no room for the files. */
+export function keepPending(pending: PendingImport): Promise<void> {
+  return transact("readwrite", (store) => store.put(pending, STORE)).then(() => undefined);
+}
+
+/** Resolves to the pending import. Damaged or missing ones are `undefined`. */
+export async function readPending(): Promise<PendingImport | undefined> {
+  return (await transact("readonly", (store) => store.get(STORE)).catch(() => undefined)) as PendingImport | undefined;
+}
+
+export async function removePending(): Promise<void> {
+  await transact("readwrite", (store) => store.delete(STORE)).catch(() => undefined);
+}
+
+function transact(mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const opening = indexedDB.open(DATABASE, 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const database = opening.result;
+      const transaction = database.transaction(STORE, mode);
+      const request = act(transaction.objectStore(STORE));
+      transaction.oncomplete = () => resolve(request.result);
+      transaction.onabort = () => reject(transaction.error);
+      transaction.addEventListener("complete", () => database.close());
+      transaction.addEventListener("abort", () => database.close());
+    };
+  });
+}

@@ -1,0 +1,193 @@
+// The importer: reads drives from files of other programs, and writes them. Its worker and its WebAssembly are loaded with the first
+// call. It knows nothing of the engine: `Tourismo.checkImport` and `Tourismo.importDrive` take what it finds.
+
+import { TourismoError } from "./errors.ts";
+import type { DocId, ExportFormat, Found } from "./generated/types.ts";
+
+/** How to open an importer. Everything has a default. */
+export interface ImporterOptions {
+  /** The URL of the package's import-worker.js, for bundlers that do not find it. */
+  workerUrl?: string | URL;
+  /** The URL of the package's tourismo_import_wasm_bg.wasm, for bundlers that do not find it. */
+  wasmUrl?: string | URL;
+}
+
+export interface ReadOptions {
+  /** Stops the reading: `read` throws the reason of the signal. */
+  signal?: AbortSignal;
+  /** Calls back as files are read. */
+  onProgress?: (progress: ReadProgress) => void;
+}
+
+/** How much of the files was read. */
+export interface ReadProgress {
+  readBytes: number;
+  totalBytes: number;
+}
+
+/** The accepted positions of a drive: the result of `Tourismo.readFixes`. */
+export interface DriveFixes {
+  /** Eight doubles for each: time in milliseconds, latitude, longitude, accuracy, altitude, its accuracy, heading, speed; NaN if unknown. */
+  fixes: Uint8Array;
+  /** How many of them are in each part. There is a gap between two parts. */
+  parts: number[];
+}
+
+/** Messages of a page to the import worker. */
+export type ToImportWorker =
+  | { type: "read"; request: number; wasm: string | undefined; file: File }
+  | { type: "next"; request: number }
+  | { type: "write"; request: number; wasm: string | undefined; format: ExportFormat; title: string; drive: DriveFixes };
+
+/** Messages of the import worker to its page. */
+export type FromImportWorker =
+  | { type: "found"; request: number; found: Found | null; readBytes: number }
+  | { type: "written"; request: number; bytes: Uint8Array<ArrayBuffer> }
+  | { type: "failed"; request: number; message: string };
+
+/** The media type and the ending of the name of a file. */
+const FORMATS: Record<ExportFormat, [type: string, ending: string]> = {
+  gpx: ["application/gpx+xml", "gpx"],
+  geojson: ["application/geo+json", "geojson"],
+  csv: ["text/csv", "csv"],
+  fit: ["application/vnd.ant.fit", "fit"],
+};
+
+/**
+ * Reads and writes files of drives, without network. One importer reads one list of files at a time.
+ *
+ * @example
+ * const importer = new Importer();
+ * for await (const found of importer.read(input.files)) {
+ *   if (found.type === "drive") await tourismo.importDrive(found);
+ * }
+ */
+export class Importer {
+  readonly #options: ImporterOptions;
+  #worker: Worker | undefined;
+  #requests = 0;
+  readonly #waiting = new Map<number, { resolve(answer: FromImportWorker): void; reject(why: TourismoError): void }>();
+
+  constructor(options: ImporterOptions = {}) {
+    this.#options = options;
+  }
+
+  /**
+   * Reads files one by one: drives, files that cannot be read with the reason, and how many files of an archive are something else.
+   * The next drive is read when the caller asks for it, so that memory does not grow with the number of files.
+   */
+  async *read(files: Iterable<File>, { signal, onProgress }: ReadOptions = {}): AsyncGenerator<Found, void, undefined> {
+    const all = [...files];
+    const totalBytes = all.reduce((sum, file) => sum + file.size, 0);
+    let before = 0;
+    for (const file of all) {
+      try {
+        yield* this.#readFile(file, signal, (readBytes) => onProgress?.({ readBytes: before + readBytes, totalBytes }));
+      } catch (thrown) {
+        if (!(thrown instanceof TourismoError && thrown.code === "core_failed")) throw thrown;
+        // The reader stopped because of an internal error. The other files are read by another one.
+        this.close();
+        yield { type: "refused", file: file.name, error: { type: "damaged", detail: thrown.message } };
+      }
+      before += file.size;
+      onProgress?.({ readBytes: before, totalBytes });
+    }
+  }
+
+  async *#readFile(
+    file: File,
+    signal: AbortSignal | undefined,
+    onRead: (bytes: number) => void,
+  ): AsyncGenerator<Found, void, undefined> {
+    let answer = await this.#ask((request) => ({ type: "read", request, wasm: this.#wasm(), file }), signal);
+    while (answer.type === "found" && answer.found) {
+      onRead(answer.readBytes);
+      yield answer.found;
+      answer = await this.#ask((request) => ({ type: "next", request }), signal);
+    }
+  }
+
+  /** Writes a drive as a file with this title. `drive` is the result of `Tourismo.readFixes`. */
+  async write(format: ExportFormat, title: string, drive: DriveFixes): Promise<File> {
+    const answer = await this.#ask((request) => ({ type: "write", request, wasm: this.#wasm(), format, title, drive }));
+    if (answer.type !== "written") throw new TourismoError("core_failed", `unexpected answer ${answer.type}`);
+    const [type, ending] = FORMATS[format];
+    return new File([answer.bytes], `${fileName(title)}.${ending}`, { type });
+  }
+
+  /** Stops the worker. The next call starts another one. */
+  close(): void {
+    this.#worker?.terminate();
+    this.#worker = undefined;
+    for (const { reject } of this.#waiting.values()) reject(new TourismoError("closed", "the importer was closed"));
+    this.#waiting.clear();
+  }
+
+  async #ask(message: (request: number) => ToImportWorker, signal?: AbortSignal): Promise<FromImportWorker> {
+    signal?.throwIfAborted();
+    const worker = this.#open();
+    const request = ++this.#requests;
+    const answer = new Promise<FromImportWorker>((resolve, reject) => this.#waiting.set(request, { resolve, reject }));
+    // A large file is read in one go: only the end of the worker ends that.
+    const abort = (): void => this.close();
+    signal?.addEventListener("abort", abort);
+    worker.postMessage(message(request));
+    try {
+      const answered = await answer;
+      if (answered.type === "failed") throw new TourismoError("core_failed", answered.message);
+      return answered;
+    } catch (thrown) {
+      signal?.throwIfAborted();
+      throw thrown;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  #open(): Worker {
+    if (this.#worker) return this.#worker;
+    if (typeof Worker === "undefined") {
+      throw new TourismoError("unsupported", "Importer needs a page in a browser: its reader runs in a worker");
+    }
+    const { workerUrl } = this.#options;
+    // Bundlers recognise exactly this expression.
+    const worker = workerUrl
+      ? new Worker(workerUrl, { type: "module", name: "tourismo import" })
+      : new Worker(new URL("./import-worker.js", import.meta.url), { type: "module", name: "tourismo import" });
+    worker.onmessage = ({ data }: MessageEvent<FromImportWorker>) => {
+      this.#waiting.get(data.request)?.resolve(data);
+      this.#waiting.delete(data.request);
+    };
+    worker.onerror = (event) => {
+      const why = new TourismoError("core_failed", event.message || "the import worker could not be loaded");
+      for (const { reject } of this.#waiting.values()) reject(why);
+      this.#waiting.clear();
+    };
+    this.#worker = worker;
+    return worker;
+  }
+
+  #wasm(): string | undefined {
+    const { wasmUrl } = this.#options;
+    return wasmUrl === undefined ? undefined : new URL(wasmUrl, location.href).href;
+  }
+}
+
+/** A drive that an importer found, with what its user says about it: the argument of `Tourismo.importDrive`. */
+export interface DriveToImport {
+  source: Uint8Array;
+  title: string;
+  notes?: string;
+  car?: DocId | null;
+  fixes: Uint8Array;
+}
+
+/** A title as the name of a file on every system. */
+function fileName(title: string): string {
+  // Letters, digits, dashes, dots within, and spaces.
+  const name = title
+    .replace(/[^\p{L}\p{N}\-. ]+/gu, " ")
+    .replace(/\s+/g, " ")
+    .replace(/^[. ]+|[. ]+$/g, "");
+  return name.slice(0, 100) || "drive";
+}
