@@ -221,10 +221,10 @@ impl Bounds {
         [self.west_deg, self.south_deg, self.east_deg, self.north_deg]
     }
 
-    /// Whether two boxes, as [`Bounds::as_bbox`] gives them, overlap or are at most `deg` degrees apart.
+    /// Returns whether two boxes, as returned by [`Bounds::as_bbox`], overlap or are at most `deg` degrees apart.
     pub fn are_near([west, south, east, north]: [f64; 4], other: [f64; 4], deg: f64) -> bool {
         let [other_west, other_south, other_east, other_north] = other;
-        // Eastwards around the earth, from one meridian to the other.
+        // Degrees eastwards from one meridian to another.
         let east_of = |from: f64, to: f64| (to - from).rem_euclid(360.0);
         let begins_within = east_of(west, other_west) <= east_of(west, east) + deg;
         let is_within = east_of(other_west, west) <= east_of(other_west, other_east) + deg;

@@ -1,4 +1,4 @@
-// The import of drives from files: what was found, what the user chose, and how far it is. It goes on while other screens are shown.
+// The import of drives from files: preview, progress and result. It continues while other screens are shown.
 
 import { signal } from "@preact/signals";
 import {
@@ -16,10 +16,10 @@ import { describeError } from "./messages.ts";
 import { keepPending, readPending, removePending } from "./pending-import.ts";
 import { takeSharedFiles } from "./shared-files.ts";
 
-/** A drive that was found, without its positions. `index` is its place among them: two may have the same positions. */
+/** A drive of a file, without its positions. `index` identifies it: two drives may have the same source. */
 export type Candidate = Omit<FoundDrive, "fixes"> & { index: number; match: ImportMatch };
 
-/** What was found in files. */
+/** The content of files. */
 export interface Preview {
   files: File[];
   drives: Candidate[];
@@ -27,24 +27,24 @@ export interface Preview {
   ignored: number;
 }
 
-/** A drive that could not be kept. */
-export interface NotKept {
+/** A drive that could not be imported. */
+export interface FailedDrive {
   file: string;
   why: string;
 }
 
 export type ImportState =
   | { type: "idle" }
-  /** `share`: how much of the files was read, 0 to 1. */
+  /** `share` of the bytes that were read, 0 to 1. */
   | { type: "reading"; share: number; drives: number }
   | { type: "preview"; preview: Preview }
-  | { type: "keeping"; done: number; of: number }
-  | { type: "done"; kept: number; notKept: NotKept[]; refused: RefusedFile[]; isCancelled: boolean }
+  | { type: "importing"; done: number; of: number }
+  | { type: "done"; imported: number; failed: FailedDrive[]; refused: RefusedFile[]; isCancelled: boolean }
   | { type: "failed"; why: string };
 
 export const importState = signal<ImportState>({ type: "idle" });
 
-/** So many drives are on their way to the disk at once. */
+/** Number of drives that are written to the disk at once. */
 const AT_ONCE = 8;
 /** Maximum number of drives of one import. */
 const MAX_DRIVES = 20_000;
@@ -52,7 +52,7 @@ const MAX_DRIVES = 20_000;
 const importer = new Importer();
 let controller: AbortController | undefined;
 
-/** Reads files and shows what is in them. Nothing is kept. */
+/** Reads files and shows a preview. Nothing is imported. */
 export async function previewFiles(files: File[]): Promise<void> {
   if (files.length === 0 || controller) return;
   await work(async (signal) => {
@@ -81,41 +81,41 @@ export async function previewFiles(files: File[]): Promise<void> {
 
 const TOO_MANY: FileError = { type: "unreadable", detail: `one import has at most ${MAX_DRIVES.toLocaleString()} drives` };
 
-/** Keeps the chosen drives of files. If the app ends meanwhile, `resumeImport` goes on. */
-export async function keepDrives(files: File[], sources: ReadonlySet<string>, car: string | null): Promise<void> {
+/** Imports the chosen drives of files. If the app is killed meanwhile, `resumeImport` continues. */
+export async function importDrives(files: File[], sources: ReadonlySet<string>, car: string | null): Promise<void> {
   if (controller) return;
   await work(async (signal) => {
-    importState.value = { type: "keeping", done: 0, of: sources.size };
+    importState.value = { type: "importing", done: 0, of: sources.size };
     const tourismo = await opened();
-    // Without room for the files, the user chooses them again after a kill; what was kept is found then.
+    // If there is no room for the files, the user chooses them again after a kill, and imported drives are skipped.
     await keepPending({ files, sources: [...sources], car }).catch(() => {});
     const left = new Set(sources);
-    const notKept: NotKept[] = [];
+    const failed: FailedDrive[] = [];
     const refused: RefusedFile[] = [];
     const onTheWay = new Set<Promise<void>>();
-    let kept = 0;
-    const result = (isCancelled: boolean): ImportState => ({ type: "done", kept, notKept, refused, isCancelled });
+    let imported = 0;
+    const result = (isCancelled: boolean): ImportState => ({ type: "done", imported, failed, refused, isCancelled });
     try {
       for await (const found of importer.read(files, { signal })) {
         if (found.type === "refused") refused.push({ file: found.file, error: found.error });
         if (found.type !== "drive" || !left.delete(nameOf(found.source))) continue;
-        const keeping = tourismo
+        const importing = tourismo
           .importDrive({ source: found.source, title: found.title, car, fixes: found.fixes })
           .then(
-            () => void kept++,
+            () => void imported++,
             (thrown) => {
-              // Only what concerns this drive lets the others go on.
+              // Other errors concern all drives.
               if (!(thrown instanceof TourismoError) || !OF_ONE_DRIVE.has(thrown.code)) throw thrown;
-              notKept.push({ file: found.file, why: describeError(thrown) });
+              failed.push({ file: found.file, why: describeError(thrown) });
             },
           )
           .finally(() => {
-            onTheWay.delete(keeping);
-            importState.value = { type: "keeping", done: kept + notKept.length, of: sources.size };
+            onTheWay.delete(importing);
+            importState.value = { type: "importing", done: imported + failed.length, of: sources.size };
           });
         // Handled where it is awaited.
-        keeping.catch(() => {});
-        onTheWay.add(keeping);
+        importing.catch(() => {});
+        onTheWay.add(importing);
         if (onTheWay.size >= AT_ONCE) await Promise.race(onTheWay);
       }
       await Promise.all(onTheWay);
@@ -133,15 +133,15 @@ export async function keepDrives(files: File[], sources: ReadonlySet<string>, ca
 
 const OF_ONE_DRIVE: ReadonlySet<string> = new Set(["nothing_to_import", "invalid"]);
 
-/** Goes on with the import that the end of the app interrupted, or with files that another app shared. */
+/** Continues the import that a kill of the app interrupted, or previews files that another app shared. */
 export async function resumeImport(): Promise<void> {
   if (controller || importState.value.type !== "idle" || engine.value.type !== "open") return;
   const pending = await readPending();
-  if (pending) return keepDrives(pending.files, new Set(pending.sources), pending.car);
+  if (pending) return importDrives(pending.files, new Set(pending.sources), pending.car);
   await previewFiles(await takeSharedFiles());
 }
 
-/** Stops reading or keeping. What was kept stays. */
+/** Stops reading or importing. Imported drives stay. */
 export function cancelImport(): void {
   controller?.abort();
 }
@@ -151,7 +151,7 @@ export function closeImport(): void {
   if (!controller) importState.value = { type: "idle" };
 }
 
-/** The name of a source in sets and lists. */
+/** The source as a string, for sets and lists. */
 export function nameOf(source: Uint8Array): string {
   return Array.from(source, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -424,7 +424,7 @@ export function describePersistence(persistence: Persistence): Message {
   }
 }
 
-/** Why a file was not imported. */
+/** Returns why a file was not imported. */
 export function describeFileError(error: FileError): string {
   switch (error.type) {
     case "empty":
@@ -434,13 +434,13 @@ export function describeFileError(error: FileError): string {
     case "tooLarge":
       return "The file is too large.";
     case "bomb":
-      return "The archive unpacks to far more than drives do.";
+      return "The archive unpacks to far more data than drives have.";
     case "encrypted":
       return "The file has a password.";
     case "damaged":
       return `The file is damaged: ${error.detail}.`;
     case "noPositions":
-      return "No track with positions is in it.";
+      return "It has no track with positions.";
     case "noTimes":
       return "Its positions have no times: it is a route, not a drive.";
     case "tooLong":

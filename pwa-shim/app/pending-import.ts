@@ -1,6 +1,6 @@
-// The import that is not complete: it goes on after the end of the app interrupted it.
+// The incomplete import, stored so that it can continue after a kill of the app.
 
-/** Files to import, and what the user chose. */
+/** Files to import, and the choices of the user. */
 export interface PendingImport {
   files: File[];
   /** The sources of the chosen drives. */
@@ -11,7 +11,7 @@ export interface PendingImport {
 const DATABASE = "tourismo import";
 const STORE = "pending";
 
-/** Keeps a pending import in place of the one before. Rejects if there is no room for the files. */
+/** Stores a pending import and replaces the previous one. Rejects if there is no room for the files. */
 export function keepPending(pending: PendingImport): Promise<void> {
   return transact("readwrite", (store) => store.put(pending, STORE)).then(() => undefined);
 }

@@ -200,7 +200,7 @@ export class Tourismo {
   }
 
   /**
-   * Keeps a drive that an `Importer` found, with its own times. Resolves to its id. Importing the same source again changes
+   * Imports a drive that an `Importer` read, with its own times. Resolves to its id. Importing the same source again changes
    * nothing and resolves to the drive that is here. Rejects with `nothing_to_import` if fewer than two positions can be used.
    */
   importDrive({ source, title, notes = "", car = null, fixes }: DriveToImport): Promise<DocId> {
@@ -208,8 +208,8 @@ export class Tourismo {
   }
 
   /**
-   * Says for each drive that an `Importer` found whether it is new, was imported before, or overlaps a drive that is here, or an
-   * earlier one of the list, in time and place. At most 20,000 at once.
+   * Resolves for each drive that an `Importer` read to whether it is new, was imported before, or overlaps in time and place a
+   * drive that is here, or an earlier one of the list. At most 20,000 at once.
    */
   async checkImport(drives: readonly ImportCandidate[]): Promise<ImportMatch[]> {
     const candidates = drives.map(({ source, startedAt, endedAt, bounds }) => ({ source, startedAt, endedAt, bounds }));

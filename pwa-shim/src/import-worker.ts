@@ -6,7 +6,7 @@ import { messageOf } from "./errors.ts";
 import type { Found } from "./generated/types.ts";
 import type { FromImportWorker, ToImportWorker } from "./importer.ts";
 
-/** Of workers only: TypeScript's types of a page lack it. */
+/** Exists in workers only. TypeScript's types are those of a page. */
 declare const FileReaderSync: new () => { readAsArrayBuffer(blob: Blob): ArrayBuffer };
 
 let reading: { importer: WasmImporter; readBytes: number } | undefined;
@@ -50,7 +50,7 @@ function open(file: File): { importer: WasmImporter; readBytes: number } {
   const opened = {
     readBytes: 0,
     importer: new WasmImporter(file.name, file.size, (place: number, count: number) => {
-      // An archive is read from its end first, where its list of files is.
+      // The list of files is at the end of an archive, and is read first.
       if (place + count < file.size) opened.readBytes = place;
       return new Uint8Array(reader.readAsArrayBuffer(file.slice(place, place + count)));
     }),

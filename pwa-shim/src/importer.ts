@@ -1,5 +1,5 @@
-// The importer: reads drives from files of other programs, and writes them. Its worker and its WebAssembly are loaded with the first
-// call. It knows nothing of the engine: `Tourismo.checkImport` and `Tourismo.importDrive` take what it finds.
+// The importer: reads drives from files of other programs, and writes such files. Its worker and its WebAssembly are loaded with the
+// first call. It does not use the engine: `Tourismo.checkImport` and `Tourismo.importDrive` take its results.
 
 import { TourismoError } from "./errors.ts";
 import type { DocId, ExportFormat, Found } from "./generated/types.ts";
@@ -19,7 +19,7 @@ export interface ReadOptions {
   onProgress?: (progress: ReadProgress) => void;
 }
 
-/** How much of the files was read. */
+/** The progress of `Importer.read`. */
 export interface ReadProgress {
   readBytes: number;
   totalBytes: number;
@@ -29,7 +29,7 @@ export interface ReadProgress {
 export interface DriveFixes {
   /** Eight doubles for each: time in milliseconds, latitude, longitude, accuracy, altitude, its accuracy, heading, speed; NaN if unknown. */
   fixes: Uint8Array;
-  /** How many of them are in each part. There is a gap between two parts. */
+  /** The number of positions in each part. There is a gap between two parts. */
   parts: number[];
 }
 
@@ -45,7 +45,7 @@ export type FromImportWorker =
   | { type: "written"; request: number; bytes: Uint8Array<ArrayBuffer> }
   | { type: "failed"; request: number; message: string };
 
-/** The media type and the ending of the name of a file. */
+/** The media type and the file extension of each format. */
 const FORMATS: Record<ExportFormat, [type: string, ending: string]> = {
   gpx: ["application/gpx+xml", "gpx"],
   geojson: ["application/geo+json", "geojson"],
@@ -73,8 +73,8 @@ export class Importer {
   }
 
   /**
-   * Reads files one by one: drives, files that cannot be read with the reason, and how many files of an archive are something else.
-   * The next drive is read when the caller asks for it, so that memory does not grow with the number of files.
+   * Reads files one by one: drives, the reasons for which files cannot be read, and the number of files of other formats in an
+   * archive. The next drive is read when the caller asks for it, so that memory does not grow with the number of files.
    */
   async *read(files: Iterable<File>, { signal, onProgress }: ReadOptions = {}): AsyncGenerator<Found, void, undefined> {
     const all = [...files];
@@ -85,7 +85,7 @@ export class Importer {
         yield* this.#readFile(file, signal, (readBytes) => onProgress?.({ readBytes: before + readBytes, totalBytes }));
       } catch (thrown) {
         if (!(thrown instanceof TourismoError && thrown.code === "core_failed")) throw thrown;
-        // The reader stopped because of an internal error. The other files are read by another one.
+        // The reader failed. Another one reads the remaining files.
         this.close();
         yield { type: "refused", file: file.name, error: { type: "damaged", detail: thrown.message } };
       }
@@ -128,7 +128,7 @@ export class Importer {
     const worker = this.#open();
     const request = ++this.#requests;
     const answer = new Promise<FromImportWorker>((resolve, reject) => this.#waiting.set(request, { resolve, reject }));
-    // A large file is read in one go: only the end of the worker ends that.
+    // A large file is read synchronously, which only the end of the worker interrupts.
     const abort = (): void => this.close();
     signal?.addEventListener("abort", abort);
     worker.postMessage(message(request));
@@ -173,7 +173,7 @@ export class Importer {
   }
 }
 
-/** A drive that an importer found, with what its user says about it: the argument of `Tourismo.importDrive`. */
+/** A drive of a file with the labels of its user: the argument of `Tourismo.importDrive`. */
 export interface DriveToImport {
   source: Uint8Array;
   title: string;
@@ -182,7 +182,7 @@ export interface DriveToImport {
   fixes: Uint8Array;
 }
 
-/** A title as the name of a file on every system. */
+/** Returns a title as a file name for every system. */
 function fileName(title: string): string {
   // Letters, digits, dashes, dots within, and spaces.
   const name = title

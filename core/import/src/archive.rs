@@ -1,7 +1,9 @@
 //! A zip archive, file by file, within limits.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::rc::Rc;
 
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -9,12 +11,13 @@ use zip::result::ZipError;
 use crate::found::{FileError, MAX_BYTES};
 use crate::strava::{self, Label};
 
-/// The most files of an archive.
+/// Maximum number of files in an archive.
 const MAX_FILES: usize = 100_000;
-/// The list of files in an archive has at most so many bytes.
+/// Maximum size of the list of files in an archive, bytes.
 const MAX_DIRECTORY_BYTES: u64 = 64 << 20;
-/// A file may unpack to so many times its size, and so many bytes.
+/// Maximum ratio of the unpacked to the packed size of a file.
 const MAX_RATIO: u64 = 200;
+/// A file of up to this unpacked size may have any ratio, bytes.
 const ALWAYS_BYTES: u64 = 1 << 20;
 
 /// An archive that is being read.
@@ -22,7 +25,7 @@ pub(crate) struct Archive<R> {
     zip: ZipArchive<Budget<R>>,
     next: usize,
     labels: BTreeMap<String, Label>,
-    /// How many bytes may still come out of it.
+    /// The number of bytes that may still be unpacked.
     left: u64,
 }
 
@@ -37,13 +40,15 @@ impl<R: Read + Seek> Archive<R> {
     /// Opens an archive.
     ///
     /// # Errors
-    /// [`FileError`] if it is none, or has too many files, or files that share their bytes.
+    /// [`FileError`] if it is not an archive, has too many files, or has files that share bytes.
     pub(crate) fn open(mut reader: R) -> Result<Archive<R>, FileError> {
         let length = reader.seek(SeekFrom::End(0)).map_err(unreadable)?;
-        let mut zip = ZipArchive::new(Budget { reader, left: MAX_DIRECTORY_BYTES }).map_err(damaged)?;
+        let budget = Rc::new(Cell::new(Some(MAX_DIRECTORY_BYTES)));
+        let mut zip = ZipArchive::new(Budget { reader, left: Rc::clone(&budget) }).map_err(damaged)?;
         if zip.len() > MAX_FILES || zip.has_overlapping_files().map_err(damaged)? {
             return Err(FileError::Bomb);
         }
+        budget.set(None);
         let left = length.saturating_mul(MAX_RATIO).saturating_add(ALWAYS_BYTES);
         let mut archive = Archive { zip, next: 0, labels: BTreeMap::new(), left };
         if let Some(index) = archive.zip.index_for_name(strava::TABLE)
@@ -54,7 +59,7 @@ impl<R: Read + Seek> Archive<R> {
         Ok(archive)
     }
 
-    /// The next file that is not a folder, or a system's own.
+    /// Returns the next file. Folders and hidden files of operating systems are skipped.
     pub(crate) fn next(&mut self) -> Option<Entry> {
         while self.next < self.zip.len() {
             let index = self.next;
@@ -88,10 +93,10 @@ impl<R: Read + Seek> Archive<R> {
     }
 }
 
-/// Reads everything, unless that is more than a file may have.
+/// Reads everything, up to the limits of a file.
 ///
 /// # Errors
-/// [`FileError::TooLarge`], [`FileError::Bomb`] with more than `allowed` bytes, and others.
+/// [`FileError::TooLarge`] beyond [`MAX_BYTES`], [`FileError::Bomb`] beyond `allowed` bytes, or why reading failed.
 pub(crate) fn read_limited(reader: impl Read, allowed: u64) -> Result<Vec<u8>, FileError> {
     let most = allowed.min(MAX_BYTES as u64);
     let mut bytes = Vec::new();
@@ -109,7 +114,7 @@ pub(crate) fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, FileError> {
     read_limited(flate2::read::MultiGzDecoder::new(bytes), allowed)
 }
 
-/// Where the message of an error comes from: the disk, or the data.
+/// Converts an error of reading: damaged data, an exceeded limit, or a failure of the disk.
 fn unreadable(error: io::Error) -> FileError {
     match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
@@ -127,16 +132,19 @@ fn damaged(error: ZipError) -> FileError {
     }
 }
 
-/// A reader from which only so many bytes are read while the list of files is: an archive may declare any number of them.
+/// A reader with a limit that holds while the list of files is read: an archive may declare any number of files.
 struct Budget<R> {
     reader: R,
-    left: u64,
+    /// The number of bytes that may still be read; absent for any number.
+    left: Rc<Cell<Option<u64>>>,
 }
 
 impl<R: Read> Read for Budget<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
-        self.left = self.left.checked_sub(count as u64).ok_or(io::ErrorKind::QuotaExceeded)?;
+        if let Some(left) = self.left.get() {
+            self.left.set(Some(left.checked_sub(count as u64).ok_or(io::ErrorKind::QuotaExceeded)?));
+        }
         Ok(count)
     }
 }

@@ -25,7 +25,7 @@ struct Field {
     is_signed: bool,
 }
 
-/// How data messages of a local type look.
+/// The layout of data messages of a local type.
 #[derive(Clone, Default)]
 struct Definition {
     message: u16,
@@ -35,7 +35,7 @@ struct Definition {
     further: usize,
 }
 
-/// Reads a file, which may be several behind each other: a drive for each.
+/// Reads a file: a drive for each of the FIT files that it consists of.
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Draft>, FileError> {
     let (mut drafts, mut rest) = (Vec::new(), bytes);
     while let Some(header) = rest.first().map(|size| usize::from(*size)) {
@@ -74,7 +74,7 @@ fn messages(bytes: &[u8]) -> Draft {
     draft
 }
 
-/// Reads messages until the end, or until what is wrong.
+/// Reads messages until the end, or until a fault, which it returns.
 fn read_messages(draft: &mut Draft, mut reader: Reader<'_>) -> Result<(), &'static str> {
     const CUT_SHORT: &str = "the file is cut short";
     let mut definitions: [Option<Definition>; 16] = Default::default();
@@ -107,7 +107,7 @@ fn read_messages(draft: &mut Draft, mut reader: Reader<'_>) -> Result<(), &'stat
     Ok(())
 }
 
-/// Takes in a record: a position, or other measurements.
+/// Adds the position of a record, if it has one.
 fn record(draft: &mut Draft, at_s: u32, values: &Values) {
     let (Some(lat), Some(lon)) = (values.get(0), values.get(1)) else { return };
     draft.points += 1;
@@ -127,7 +127,7 @@ fn record(draft: &mut Draft, at_s: u32, values: &Values) {
     draft.add(fix, || format!("position {index}"));
 }
 
-/// The numbers of a message, those that are known.
+/// The known values of a message by field number.
 struct Values(Vec<(u8, i64)>);
 
 impl Values {
@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
         Some(definition)
     }
 
-    /// The values of a data message. The largest number of an unsigned type, and of a signed one, means that it is unknown.
+    /// Returns the values of a data message. The largest number of a type stands for an unknown value.
     fn values(&mut self, definition: &Definition) -> Option<Values> {
         let mut values = Values(Vec::new());
         for field in &definition.fields {
@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The name of a sport, of those that are of use here.
+/// Returns the name of a sport.
 fn sport(number: i64) -> String {
     match number {
         1 => "Running",
@@ -210,7 +210,7 @@ fn sport(number: i64) -> String {
     .to_owned()
 }
 
-/// The checksum of FIT, 0 for a header and records with their own behind them: CRC-16/ARC.
+/// Returns the checksum of FIT, CRC-16/ARC. It is 0 for bytes that end with their own checksum.
 pub(crate) fn crc(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xa001 } else { crc >> 1 })

@@ -2,7 +2,7 @@
 
 use crate::{table, text};
 
-/// So many bytes at the start tell the format.
+/// The format is found in this number of bytes at the start.
 const START_BYTES: usize = 16 << 10;
 
 /// A format.
@@ -21,7 +21,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// The format of these bytes, if it is a known one.
+    /// Returns the format of a file, if it is known.
     pub(crate) fn of(bytes: &[u8]) -> Option<Format> {
         match bytes {
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => return Some(Format::Zip),
@@ -42,7 +42,7 @@ impl Format {
     }
 }
 
-/// By the name of the outermost element. Declarations before it begin otherwise, and comments are passed over.
+/// Returns the format by the name of the outermost element. Declarations and comments before it are skipped.
 fn of_xml(mut text: &str) -> Option<Format> {
     loop {
         let (_, tag) = text.split_once('<')?;
@@ -69,7 +69,7 @@ fn is_geojson(text: &str) -> bool {
     names.iter().any(|name| text.contains(name))
 }
 
-/// Whether a line is a sentence of NMEA 0183 from a receiver of satellites.
+/// Returns whether a line is an NMEA 0183 sentence of a satellite receiver.
 fn is_sentence(line: &str) -> bool {
     let Some((_, sentence)) = line.split_once('$') else { return false };
     let known = ["RMC", "GGA", "GSA", "GSV", "GLL", "VTG"];

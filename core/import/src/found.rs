@@ -1,4 +1,4 @@
-//! What is found in a file: drives, and what cannot be read.
+//! The results of reading a file: drives, and files that cannot be read.
 
 use serde::Serialize;
 use serde_bytes::ByteBuf;
@@ -7,27 +7,27 @@ use tourismo_core::fix::{Fix, packed};
 use tourismo_core::geodesy::{Bounds, Position, distance_m};
 use tourismo_core::time::Timestamp;
 
-/// The largest file that is read, also of an archive: 50 hours of GPX at one fix a second are about 40 MB.
+/// Maximum size of a file, also in an archive, bytes: 50 hours of GPX at one fix a second are about 40 MB.
 pub const MAX_BYTES: usize = 64 << 20;
-/// The most fixes of one drive: 138 hours at one a second.
+/// Maximum number of fixes of a drive: 138 hours at one a second.
 pub const MAX_FIXES: usize = 500_000;
-/// So many problems of a drive are told one by one; the others are counted.
+/// Maximum number of listed problems of a drive; further ones are counted.
 const MAX_PROBLEMS: usize = 20;
-/// Titles are cut to so many characters.
+/// Maximum number of characters of a title; the rest is cut.
 const MAX_TITLE: usize = 200;
 
-/// Something that was found.
+/// A result of reading a file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Found {
     /// A drive.
     Drive(FoundDrive),
-    /// A file that cannot be read as a drive. The others are read.
+    /// A file that cannot be read as a drive.
     Refused(RefusedFile),
-    /// How many files of the archive are something else, such as photos.
+    /// The last result of an archive with files of other formats, such as photos.
     Ignored {
-        /// How many.
+        /// The number of these files.
         files: u32,
     },
 }
@@ -37,30 +37,30 @@ pub enum Found {
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct FoundDrive {
-    /// The file; within an archive its path there.
+    /// The name of the file; in an archive its path there.
     pub file: String,
     /// The SHA-256 of `fixes`, which is the same under any name and in any archive.
     #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
     pub source: ByteBuf,
-    /// What the file calls it; may be empty. At most 200 characters.
+    /// The title in the file; may be empty. At most 200 characters.
     pub title: String,
-    /// What moved, as the file says, such as "Ride"; may be empty.
+    /// The kind of activity in the file, such as "Ride"; may be empty.
     pub kind: String,
-    /// When it began.
+    /// The start.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// The end.
     pub ended_at: Timestamp,
     /// West, south, east, north, degrees, as RFC 7946 has it.
     pub bounds: [f64; 4],
-    /// From fix to fix, metres. The recorder decides which of them count.
+    /// The length of the way through all fixes, metres. The recorder decides which of them count.
     pub distance_m: f64,
-    /// How many positions the file has, readable or not.
+    /// The number of positions in the file, readable or not.
     pub points: u32,
-    /// Whether the file has them in another order than that of time.
+    /// Whether their order in the file is not that of time.
     pub is_reordered: bool,
-    /// What could not be read, at most 20.
+    /// The parts that could not be read; at most 20 are listed.
     pub problems: Vec<String>,
-    /// How many problems there are.
+    /// The number of problems.
     pub problem_count: u32,
     /// The positions that have a time, in the order of time, as [`packed`] writes them.
     #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
@@ -72,9 +72,9 @@ pub struct FoundDrive {
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedFile {
-    /// The file; within an archive its path there.
+    /// The name of the file; in an archive its path there.
     pub file: String,
-    /// Why.
+    /// The reason.
     pub error: FileError,
 }
 
@@ -83,16 +83,16 @@ pub struct RefusedFile {
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum FileError {
-    /// Nothing is in it.
+    /// The file has no bytes.
     #[error("the file is empty")]
     Empty,
-    /// Of no known format.
+    /// The format is unknown.
     #[error("the file has no format that can be read")]
     UnknownFormat,
     /// Larger than [`MAX_BYTES`], also after it was unpacked.
     #[error("the file is too large")]
     TooLarge,
-    /// It unpacks to far more than a drive does.
+    /// It unpacks to far more than files of drives do.
     #[error("the archive unpacks to too much")]
     Bomb,
     /// An archive with a password.
@@ -101,10 +101,10 @@ pub enum FileError {
     /// Damaged, cut short, or something else under the name of a format.
     #[error("the file is damaged: {detail}")]
     Damaged {
-        /// What is wrong, for the person who looks into it.
+        /// The fault, in words of the parser.
         detail: String,
     },
-    /// No position is in it.
+    /// It has no position.
     #[error("the file has no position")]
     NoPositions,
     /// Its positions have no times: it is a route.
@@ -113,42 +113,42 @@ pub enum FileError {
     /// More fixes than [`MAX_FIXES`] in one drive.
     #[error("the drive has too many positions")]
     TooLong,
-    /// The file could not be read from its disk.
+    /// Reading from the disk failed.
     #[error("the file cannot be read: {detail}")]
     Unreadable {
-        /// What the system says.
+        /// The message of the system.
         detail: String,
     },
 }
 
 impl FileError {
-    /// A damaged file.
+    /// Returns the error of a damaged file.
     pub(crate) fn damaged(detail: impl ToString) -> FileError {
         FileError::Damaged { detail: detail.to_string() }
     }
 }
 
-/// A drive as a reader of one format gives it: fixes in any order, and what could not be read.
+/// A drive from the reader of one format: fixes in any order, and problems.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) title: Option<String>,
     pub(crate) kind: Option<String>,
     pub(crate) fixes: Vec<Fix>,
-    /// How many positions were there, readable or not.
+    /// The number of positions, readable or not.
     pub(crate) points: usize,
-    /// How many of them have no time.
+    /// The number of positions without a time.
     pub(crate) without_time: usize,
     pub(crate) problems: Vec<String>,
     pub(crate) problem_count: usize,
 }
 
 impl Draft {
-    /// Notes a problem. The text is made only for those that are told.
+    /// Notes a problem. The text is made only if it is listed.
     pub(crate) fn note(&mut self, problem: impl FnOnce() -> String) {
         self.note_many(1, problem);
     }
 
-    /// Notes so many problems that one text tells.
+    /// Notes `count` problems of which one text is listed.
     pub(crate) fn note_many(&mut self, count: usize, problem: impl FnOnce() -> String) {
         if count > 0 && self.problems.len() < MAX_PROBLEMS {
             self.problems.push(problem());
@@ -156,7 +156,7 @@ impl Draft {
         self.problem_count += count;
     }
 
-    /// Adds a fix if it is a position at a time.
+    /// Adds a fix, or notes why it is invalid.
     pub(crate) fn add(&mut self, fix: Fix, place: impl FnOnce() -> String) {
         match fix.quantised() {
             Ok(fix) => self.fixes.push(fix),
@@ -164,12 +164,12 @@ impl Draft {
         }
     }
 
-    /// The drive of this draft.
+    /// Returns the drive.
     ///
     /// # Errors
     /// [`FileError`] if fewer than two of its positions can be used, or there are too many.
     pub(crate) fn drive(mut self, file: &str) -> Result<FoundDrive, FileError> {
-        // A reader may have kept fixes that the recorder is to count.
+        // A reader keeps fixes that the recorder counts as invalid, such as those at 0, 0.
         let fixes = self.fixes.iter_mut();
         fixes.for_each(|fix| *fix = Fix { recorded_at: fix.fixed_at, ..fix.quantised().unwrap_or(*fix) });
         let is_reordered = !self.fixes.is_sorted_by_key(|fix| fix.fixed_at);
@@ -208,7 +208,7 @@ impl Draft {
     }
 }
 
-/// A text on one line, cut to the length of a title.
+/// Returns a text on one line, cut to the length of a title.
 pub(crate) fn title(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().filter(|character| !character.is_control()).take(MAX_TITLE).collect()

@@ -8,7 +8,7 @@ use tourismo_core::time::Timestamp;
 use crate::found::{Draft, FileError};
 use crate::numbers::{bare_fix, number_of, time_of, unix_time};
 
-/// The largest file that is read: its tree takes about ten times the memory.
+/// Maximum size of a file, bytes: the parsed tree takes about ten times the memory.
 const MAX_BYTES: usize = 24 << 20;
 
 /// Reads a file: a drive for each line, and one of all points.
@@ -54,12 +54,12 @@ fn take(feature: &Value, drafts: &mut Vec<Draft>, points: &mut Draft) {
 /// The names under which programs write the time of a point.
 const TIMES: [&str; 5] = ["time", "timestamp", "tst", "isotst", "recorded_at"];
 
-/// A drive of one line, or of several with gaps between them. With several, the lists of further values are lists of lists.
+/// Returns the drive of a line, or of several lines with gaps between them, for which lists of values are lists of lists.
 fn line(parts: &[&Vec<Value>], is_several: bool, properties: &Map<String, Value>) -> Draft {
     let text = |name: &str| properties.get(name).and_then(Value::as_str).map(str::to_owned);
     let mut draft =
         Draft { title: text("title").or(text("name")), kind: text("sport").or(text("activity")), ..Draft::default() };
-    // Of togeojson, old and new, and of programs that call it so.
+    // togeojson has lists in `coordinateProperties`, and in the properties before version 4.
     let own = properties.get("coordinateProperties").and_then(Value::as_object);
     let list = |name: &str| own.and_then(|own| own.get(name)).or(properties.get(name)).and_then(Value::as_array);
     let times = list("times").or(list("coordTimes"));
@@ -80,7 +80,7 @@ fn line(parts: &[&Vec<Value>], is_several: bool, properties: &Map<String, Value>
     draft
 }
 
-/// Accuracy, accuracy of the altitude, heading, speed and altitude of a point.
+/// Returns accuracy, accuracy of the altitude, heading, speed and altitude of a point.
 fn point_values(properties: &Map<String, Value>) -> [Option<f64>; 5] {
     let phenomenon = |name: &str| {
         let found = properties.get("phenomenons")?.get(name)?;

@@ -122,7 +122,7 @@ pub(crate) struct Track {
     pub(crate) name: Option<String>,
     /// What moved, such as "cycling".
     pub(crate) kind: Option<String>,
-    /// How many track points it has, readable or not.
+    /// The number of track points, readable or not.
     pub(crate) point_count: usize,
     /// Its track points in the file's order.
     pub(crate) fixes: Vec<Fix>,
@@ -144,7 +144,7 @@ pub fn read(bytes: &[u8]) -> Result<GpxFile, GpxError> {
     Ok(file)
 }
 
-/// Reads a GPX file track by track. The file itself has no name and no fixes then.
+/// Reads a GPX file track by track. The returned [`GpxFile`] has no name and no fixes.
 pub(crate) fn read_tracks(bytes: &[u8]) -> Result<(GpxFile, Vec<Track>), GpxError> {
     if bytes.len() > MAX_BYTES {
         return Err(GpxError::TooLarge { bytes: bytes.len() });

@@ -1,4 +1,4 @@
-//! One file after another: what is in it, one by one.
+//! Reads a file, and the files of an archive one by one.
 
 use std::collections::VecDeque;
 use std::io::{Cursor, Read, Seek};
@@ -10,11 +10,11 @@ use crate::gpx::{self, Fault, GpxError};
 use crate::strava::Label;
 use crate::{fit, geojson, kml, nmea, table, tcx, vbo};
 
-/// Archives within archives, and packed files within those.
+/// Maximum depth of archives in archives, including packed files.
 const MAX_NESTING: usize = 3;
 
-/// What is in a file, one by one: [`Found::Drive`] and [`Found::Refused`] as they come, and at the end of an archive how many
-/// files of it are something else. One file of the archive is in memory at a time.
+/// An iterator over the drives of a file: [`Found::Drive`] and [`Found::Refused`] in the order of the file, and at the end of an
+/// archive [`Found::Ignored`]. One file of the archive is in memory at a time.
 pub struct Import<R> {
     file: String,
     state: State<R>,
@@ -29,7 +29,7 @@ enum State<R> {
 }
 
 impl<R: Read + Seek> Import<R> {
-    /// Reads a file of this name. The name is only told; it decides nothing.
+    /// Reads a file. The name is part of the results; the format does not depend on it.
     pub fn new(file: &str, reader: R) -> Import<R> {
         Import { file: file.to_owned(), state: State::Unopened(reader), ready: VecDeque::new(), ignored: 0 }
     }
@@ -49,7 +49,7 @@ impl<R: Read + Seek> Import<R> {
         if self.read(&file, &bytes, None, 0) { Ok(State::Done) } else { Err(FileError::UnknownFormat) }
     }
 
-    /// Reads a file or refuses it. Returns false if it has no known format.
+    /// Reads a file or refuses it. Returns whether its format is known.
     fn read(&mut self, file: &str, bytes: &[u8], label: Option<&Label>, nesting: usize) -> bool {
         if nesting > MAX_NESTING {
             self.refuse(file, FileError::Bomb);

@@ -12,7 +12,7 @@ use crate::xml::{self, Step};
 #[derive(Default)]
 struct Reading {
     drafts: Vec<Draft>,
-    /// Placemarks that are points in time make one drive.
+    /// The drive of all placemarks that are points in time.
     points: Draft,
     /// The name of the placemark or document.
     name: String,
@@ -65,7 +65,7 @@ impl Reading {
         }
     }
 
-    /// A line is a route; a point may have a time.
+    /// Takes the coordinates of a line, which is a route, or of a point, which may have a time.
     fn coordinates(&mut self, text: &str) {
         let count = text.split_whitespace().count();
         if count > 1 {
@@ -101,7 +101,7 @@ impl Reading {
     }
 }
 
-/// Whether a track goes on where another one ended, within a day.
+/// Returns whether a track begins within a day after another one ended.
 fn is_next(before: &Draft, track: &Draft) -> bool {
     let (Some(last), Some(first)) = (before.fixes.last(), track.fixes.first()) else { return false };
     (0..86_400_000).contains(&first.fixed_at.millis_since(last.fixed_at))

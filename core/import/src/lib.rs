@@ -1,11 +1,11 @@
-//! Drives from files of other programs, and drives as such files: bytes in, fixes and reasons out.
+//! Reads drives from files of other programs, and writes such files.
 //!
-//! [`Import`] takes one file that can be read at any place, a drive or an archive of thousands, and gives what is in it one
-//! by one: drives, and what cannot be read with its reason. A format is found by content, never by name. One file of an
-//! archive is in memory at a time. [`write`] has the other direction.
+//! [`Import`] reads one file, a drive or an archive of thousands, and returns its drives one by one, and for each part that
+//! cannot be read the reason. The format is found by content, never by name. One file of an archive is in memory at a time.
+//! [`write`] writes files.
 //!
-//! Everything here is pure: no clock, no randomness, no IO but the reader that the caller passes. No entity of an XML file
-//! is expanded, and whatever is unpacked has a limit ([`MAX_BYTES`]).
+//! This crate has no clock, no randomness, and no IO except the reader that the caller passes. It expands no entity of an XML
+//! file, and every unpacked file has a limit ([`MAX_BYTES`]).
 
 mod archive;
 mod fit;

@@ -1,6 +1,6 @@
 //! Logs of NMEA 0183 sentences: RMC has the date, GGA the altitude.
 //!
-//! Own code: two kinds of lines with commas; the crate `nmea` reads far more, and brings two further parsers along.
+//! Own code, because a drive needs two kinds of sentences. The crate `nmea` reads many more and depends on two parsers.
 
 use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
@@ -15,7 +15,7 @@ const MPS_PER_KNOT: f64 = 1852.0 / 3600.0;
 #[derive(Default)]
 struct Reading {
     draft: Draft,
-    /// The day of the last RMC.
+    /// The day of the last RMC sentence, days since 1970.
     day: Option<i64>,
     /// The time of the day of the sentences that belong to `fix`.
     time_ms: Option<i64>,
@@ -44,7 +44,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Draft>, FileError> {
     Ok(vec![reading.draft])
 }
 
-/// A sentence without its checksum, unless that differs.
+/// Returns a sentence without its checksum; none if the checksum differs.
 fn checked(sentence: &str) -> Option<&str> {
     let Some((sentence, checksum)) = sentence.split_once('*') else { return Some(sentence) };
     let sum = sentence.bytes().fold(0, |sum, byte| sum ^ byte);
@@ -81,7 +81,7 @@ impl Reading {
         }
     }
 
-    /// Goes on with sentences of a time of the day.
+    /// Begins with the sentences of a time of the day.
     fn begin(&mut self, time_ms: i64) {
         if self.time_ms != Some(time_ms) {
             self.flush();
@@ -98,13 +98,13 @@ impl Reading {
     }
 }
 
-/// `ddmmyy`, of this century.
+/// Reads `ddmmyy` of this century as days since 1970.
 fn day(text: &str) -> Option<i64> {
     let number: i64 = text.parse().ok()?;
     days_since_1970(2000 + number % 100, number / 100 % 100, number / 10_000)
 }
 
-/// Degrees and minutes: `dddmm.mmmm`.
+/// Reads degrees and minutes, `dddmm.mmmm`.
 fn degrees(text: &str, hemisphere: &str) -> Option<f64> {
     let number = number_of(text)?;
     let whole = (number / 100.0).trunc();

@@ -3,13 +3,13 @@
 use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
 
-/// A finite number.
+/// Reads a finite number.
 pub(crate) fn number_of(text: &str) -> Option<f64> {
     text.trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// ISO 8601 with a zone; without one it is UTC, as GPX prescribes. Programs also write a space for the `T`, a comma before
-/// fractions, and zones of hours and minutes without a colon.
+/// Reads a time in ISO 8601; without a zone it is UTC, as GPX prescribes. Also accepts forms that programs write: a space for
+/// the `T`, a comma before fractions, and zones without a colon.
 pub(crate) fn time_of(text: &str) -> Option<Timestamp> {
     let (date, time) = text.trim().split_once(['T', 't', ' '])?;
     let zone_at = time.find(['Z', 'z', '+', '-']).unwrap_or(time.len());
@@ -34,13 +34,13 @@ pub(crate) fn time_of(text: &str) -> Option<Timestamp> {
 
 const DAY_MS: i64 = 86_400_000;
 
-/// A number of digits alone, at most nine.
+/// Reads one to nine digits.
 fn digits(text: &str) -> Option<i64> {
     let is_number = (1..=9).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number)
 }
 
-/// How far a zone is ahead of UTC, milliseconds: `Z`, `+02:00`, `+0200`, `+02`, or nothing.
+/// Returns the offset of a zone ahead of UTC, milliseconds: `Z`, `+02:00`, `+0200`, `+02`, or nothing.
 fn zone_ms(zone: &str) -> Option<i64> {
     let Some(ahead) = zone.strip_prefix(['+', '-']) else { return matches!(zone, "" | "Z" | "z").then_some(0) };
     let (hours, minutes) = match ahead.split_once(':') {
@@ -52,7 +52,7 @@ fn zone_ms(zone: &str) -> Option<i64> {
     (hours < 24 && minutes < 60).then_some(if zone.starts_with('-') { -ahead_ms } else { ahead_ms })
 }
 
-/// A time as ISO 8601 in UTC, with milliseconds if there are any.
+/// Returns a time as ISO 8601 in UTC, with milliseconds unless they are zero.
 pub(crate) fn iso(at: Timestamp) -> String {
     let (days, of_day_ms) = (at.as_millis().div_euclid(DAY_MS), at.as_millis().rem_euclid(DAY_MS));
     // Howard Hinnant's `civil_from_days`.
@@ -70,14 +70,14 @@ pub(crate) fn iso(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}{fraction}Z")
 }
 
-/// Seconds or milliseconds since 1970: the numbers of this age tell which.
+/// Reads seconds or milliseconds since 1970, by the size of the number: both are of the years 1973 to 2286.
 pub(crate) fn unix_time(number: f64) -> Option<Timestamp> {
     let millis = if (1e8..1e11).contains(&number) { number * 1000.0 } else { number };
     // A number that means something else, such as seconds since the start.
     (1e11..1e13).contains(&millis).then_some(Timestamp(millis.round() as i64))
 }
 
-/// Days since 1970 of a day of the Gregorian calendar, in the years 0 to 9999 (Howard Hinnant's `days_from_civil`).
+/// Returns the days since 1970 of a day of the Gregorian calendar in the years 0 to 9999 (Howard Hinnant's `days_from_civil`).
 pub(crate) fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
     if !((1..=12).contains(&month) && (1..=31).contains(&day) && (0..=9_999).contains(&year)) {
         return None;
@@ -88,7 +88,7 @@ pub(crate) fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }
 
-/// Milliseconds since midnight, of `hhmmss` with or without fractions.
+/// Reads `hhmmss`, with or without fractions, as milliseconds since midnight.
 pub(crate) fn time_of_day(text: &str) -> Option<i64> {
     let number = number_of(text).filter(|number| (0.0..240_000.0).contains(number))?;
     let whole = number.trunc() as i64;
@@ -97,7 +97,7 @@ pub(crate) fn time_of_day(text: &str) -> Option<i64> {
     (minutes < 60 && seconds < 61).then_some(((hours * 60 + minutes) * 60 + seconds) * 1000 + millis)
 }
 
-/// A fix that has only a place and a time.
+/// Returns a fix that has only a position and a time.
 pub(crate) fn bare_fix(fixed_at: Timestamp, lat_deg: f64, lon_deg: f64) -> Fix {
     Fix {
         fixed_at,

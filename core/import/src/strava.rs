@@ -1,23 +1,23 @@
-//! The table of activities in an archive of Strava: which file is which activity.
+//! The table of activities in an archive of Strava, with the title and kind of each file.
 //!
-//! The names of its columns are in the person's language, but their order is the same: the third is the name, the fourth
-//! the kind. The column of files is known by its cells.
+//! The names of the columns are in the user's language, but their order is the same: the third is the title, the fourth the
+//! kind. The column of files is found by its cells.
 
 use std::collections::BTreeMap;
 
 /// The name of the table in the archive.
 pub(crate) const TABLE: &str = "activities.csv";
-/// Activities beyond this are without names.
+/// Maximum number of rows that are read; further activities have no titles.
 const MAX_ROWS: usize = 100_000;
 
-/// What a person called an activity, and its kind.
+/// The title and kind of an activity.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Label {
     pub(crate) title: String,
     pub(crate) kind: String,
 }
 
-/// The activities by their files. Rows that cannot be read are left out: the files count.
+/// Returns the labels of activities by path. Unreadable rows are left out; their files are still read.
 pub(crate) fn labels(bytes: &[u8]) -> BTreeMap<String, Label> {
     let rows = csv::ReaderBuilder::new().flexible(true).from_reader(bytes).into_byte_records().take(MAX_ROWS);
     let rows = rows.map_while(Result::ok).map(csv::StringRecord::from_byte_record_lossy);

@@ -1,5 +1,5 @@
-//! Tables of comma-separated values with a row of names: those of RaceChrono (versions 2 and 3), those that Tourismo
-//! writes, and others that call their columns so.
+//! Tables of comma-separated values with a row of names: of RaceChrono (versions 2 and 3), of Tourismo, and of other programs
+//! with the same names of columns.
 
 use tourismo_core::fix::Fix;
 use tourismo_core::time::Timestamp;
@@ -7,10 +7,10 @@ use tourismo_core::time::Timestamp;
 use crate::found::{Draft, FileError};
 use crate::numbers::{bare_fix, number_of, time_of, unix_time};
 
-/// The row of names is among the first rows.
+/// The row of names is searched in this number of rows.
 const HEAD_ROWS: usize = 100;
 
-/// What a column holds, and its names in lower case without a unit.
+/// The columns with their possible names, in lower case and without units.
 const COLUMNS: [(Column, &[&str]); 8] = [
     (Column::Time, &["timestamp", "time", "utc time", "unix time", "datetime", "date", "t"]),
     (Column::Latitude, &["latitude", "lat"]),
@@ -34,7 +34,7 @@ enum Column {
     Speed,
 }
 
-/// Where the columns are.
+/// The indices of the columns.
 #[derive(Default)]
 struct Head {
     places: [Option<usize>; COLUMNS.len()],
@@ -43,7 +43,7 @@ struct Head {
 }
 
 impl Head {
-    /// The places of the columns, if this is a row of names. The first column of a name counts.
+    /// Returns the indices of the columns, if this is a row of names. Of two columns with one name the first counts.
     fn of(row: &csv::StringRecord) -> Option<Head> {
         let mut head = Head { speed_unit: 1.0, ..Head::default() };
         for (index, cell) in row.iter().enumerate() {
@@ -66,7 +66,7 @@ impl Head {
     }
 }
 
-/// Metres per second.
+/// Returns metres per second of a unit of speed.
 fn speed_unit(name: &str) -> f64 {
     match name.trim() {
         "km/h" | "kph" | "kmh" => 1.0 / 3.6,
@@ -76,7 +76,7 @@ fn speed_unit(name: &str) -> f64 {
     }
 }
 
-/// Whether a text begins like a table that [`read`] reads.
+/// Returns whether a text begins like a table that [`read`] reads.
 pub(crate) fn is_table(start: &str) -> bool {
     reader(start.as_bytes()).into_records().take(HEAD_ROWS).flatten().any(|row| Head::of(&row).is_some())
 }

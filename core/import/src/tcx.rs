@@ -50,7 +50,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Draft>, FileError> {
 }
 
 fn take(draft: &mut Draft, point: &Point) {
-    // Heart rates between two positions.
+    // Some track points have only a heart rate.
     if !point.has_position {
         return;
     }

@@ -251,6 +251,20 @@ fn bombs_are_refused_alone() {
     assert!(matches!(refusal(deep.as_bytes()), FileError::Damaged { .. }));
 }
 
+#[test]
+fn an_archive_may_be_larger_than_its_list_of_files() {
+    let (video, gpx) = (vec![0xff; 40 << 20], write(ExportFormat::Gpx, "", &[&drive(NINE, 60)]));
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in [("a.mp4", &video), ("b.mp4", &video), ("c.gpx", &gpx)] {
+        zip.start_file(name, stored).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    let zipped = zip.finish().unwrap().into_inner();
+    let found = found("a.zip", &zipped);
+    assert!(matches!(&found[..], [Found::Drive(_), Found::Ignored { files: 2 }]), "{:?}", found.first());
+}
+
 /// Files of every format, small enough to change their bytes one by one.
 fn samples() -> Vec<Vec<u8>> {
     let drive = drive(NINE, 6);

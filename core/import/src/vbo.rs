@@ -57,7 +57,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Draft>, FileError> {
     Ok(vec![draft])
 }
 
-/// The day of "File created on 14/06/2024 at 09:05:00".
+/// Reads the day of "File created on 14/06/2024 at 09:05:00" as days since 1970.
 fn created(text: &str) -> Option<i64> {
     let (_, rest) = text.split_once("File created on ")?;
     let mut numbers = rest.split(|character: char| !character.is_ascii_digit()).map(str::parse::<i64>);

@@ -1,4 +1,4 @@
-//! Drives as files: the fixes of a drive in parts, between which are gaps.
+//! Writes the fixes of a drive as a file. There is a gap between two parts.
 
 pub mod fit;
 pub mod geojson;
@@ -22,7 +22,7 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// The format of this name.
+    /// Returns the format of a name.
     pub fn named(name: &str) -> Option<ExportFormat> {
         Some(match name {
             "gpx" => ExportFormat::Gpx,
@@ -34,7 +34,7 @@ impl ExportFormat {
     }
 }
 
-/// Writes a drive. Everything but the heading and accuracy of the altitude in FIT is in every format.
+/// Writes a drive. Every format has all values of a fix, except FIT, which has no heading and no accuracy of the altitude.
 pub fn write(format: ExportFormat, title: &str, parts: &[&[Fix]]) -> Vec<u8> {
     match format {
         ExportFormat::Gpx => gpx::write_parts(title, parts).into_bytes(),

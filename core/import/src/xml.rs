@@ -8,7 +8,7 @@ use quick_xml::{Reader, XmlVersion};
 use crate::found::FileError;
 use crate::text;
 
-/// Elements within so many others are no part of a drive. Deeper ones are an attack.
+/// Maximum depth of elements. No format of drives has more.
 const MAX_DEPTH: usize = 256;
 
 /// A step of the walk. Names are without their prefix.
@@ -19,13 +19,13 @@ pub(crate) enum Step<'a> {
     Close(&'a str, &'a str),
 }
 
-/// How a walk ended before the end of the outermost element.
+/// The fault at which a walk ended before the end of the outermost element.
 pub(crate) type Broken = Option<String>;
 
-/// Walks through a file. Returns what is wrong from some place on; what stands before that place was walked through.
+/// Walks through a file. Returns the fault at which the walk ended; everything before it was walked through.
 ///
 /// # Errors
-/// [`FileError`] if its encoding is unknown or nothing of it is XML.
+/// [`FileError`] if the encoding is unknown or no part is XML.
 pub(crate) fn walk(bytes: &[u8], mut take: impl FnMut(Step<'_>)) -> Result<Broken, FileError> {
     let text = text::decode(bytes).map_err(|label| FileError::damaged(format!("the encoding {label:?} is unknown")))?;
     let mut xml = Reader::from_str(text.text.trim_start());
@@ -74,7 +74,7 @@ pub(crate) fn walk(bytes: &[u8], mut take: impl FnMut(Step<'_>)) -> Result<Broke
     }
 }
 
-/// The value of an attribute.
+/// Returns the value of an attribute.
 pub(crate) fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
     let attribute = tag.try_get_attribute(name).ok().flatten()?;
     Some(attribute.normalized_value(XmlVersion::Implicit1_0).ok()?.into_owned())

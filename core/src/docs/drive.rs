@@ -60,7 +60,7 @@ pub struct DriveFields {
     #[n(14)]
     #[cbor(default)]
     pub renewals: u32,
-    /// The digest of what it was imported from; absent for a drive that was recorded here.
+    /// The digest of the fixes that it was imported from; absent for a recorded drive.
     #[n(15)]
     pub source: Option<SourceDigest>,
 }
@@ -111,7 +111,7 @@ pub struct DriveEdit<'a> {
     pub private_ends: Option<PrivateEnds>,
     /// The number of renewals of the link to its published copy.
     pub renewals: Option<u32>,
-    /// The digest of what it was imported from.
+    /// The digest of the fixes that it was imported from.
     pub source: Option<SourceDigest>,
     /// Removes the drive from all lists.
     pub deleted: bool,

@@ -1,13 +1,13 @@
-//! Fixes as bytes, for many that cross into the core or out of it at once.
+//! Fixes as bytes, to pass many of them to the core and back at once.
 //!
 //! Each fix takes [`BYTES_PER_FIX`] bytes: eight IEEE 754 doubles, little endian, as a `Float64Array` has them: `fixed_at` in
 //! milliseconds, latitude, longitude, accuracy, altitude, accuracy of the altitude, heading, speed. NaN stands for an
-//! absent value. `recorded_at` is not kept: files do not have it, and it equals `fixed_at` when the bytes are read.
+//! absent value. `recorded_at` is not part of it, because files do not have it: it equals `fixed_at` when the bytes are read.
 
 use super::Fix;
 use crate::time::Timestamp;
 
-/// The bytes of one fix.
+/// The number of bytes of a fix.
 pub const BYTES_PER_FIX: usize = 64;
 
 /// Writes fixes as bytes.
@@ -23,8 +23,8 @@ pub fn pack<'a>(fixes: impl IntoIterator<Item = &'a Fix>) -> Vec<u8> {
     bytes
 }
 
-/// Reads fixes from bytes; bytes at the end that are no whole fix are left out. A value that is no number is kept as such:
-/// [`Fix::quantised`] refuses the fix or drops the value. A time that is no number is before 1970.
+/// Reads fixes from bytes. An incomplete fix at the end is left out. Values are not checked: [`Fix::quantised`] does that. NaN as
+/// the time becomes a time before 1970, which is invalid.
 pub fn unpack(bytes: &[u8]) -> impl Iterator<Item = Fix> + Clone {
     bytes.chunks_exact(BYTES_PER_FIX).map(|fix| {
         let mut values = [0.0; 8];

@@ -210,9 +210,8 @@ pub enum Command {
         /// The drive.
         drive: DocId,
     },
-    /// Keep a drive that was recorded elsewhere: a file's fixes with their own times, recorded as if they were measured now.
-    /// Importing the same source again changes nothing and answers with the drive that is here; a drive that was deleted
-    /// since is made again.
+    /// Imports a drive from the fixes of a file, with their own times, as if they were recorded live. If the same source was
+    /// imported before, nothing changes, and the answer is the drive that is here. A deleted drive is imported again.
     ImportDrive {
         /// A digest of the source, 32 bytes: see [`ImportCandidate::source`].
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
@@ -227,12 +226,12 @@ pub enum Command {
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         fixes: ByteBuf,
     },
-    /// Say which of these drives are here already, or overlap one that is. Nothing is changed.
+    /// Compares drives of files with those that are here. Changes nothing.
     CheckImport {
-        /// The drives that may be imported; at most 20,000.
+        /// The drives of files; at most 20,000.
         drives: Vec<ImportCandidate>,
     },
-    /// Give all accepted fixes of a drive, to export them.
+    /// Returns the accepted fixes of a drive for an export.
     ReadFixes {
         /// The drive.
         drive: DocId,
@@ -393,7 +392,7 @@ pub enum Command {
     },
 }
 
-/// A drive that may be imported.
+/// A drive of a file, to compare it with those that are here.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
@@ -402,20 +401,20 @@ pub struct ImportCandidate {
     /// archive that has it.
     #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
     pub source: ByteBuf,
-    /// When it began.
+    /// The start.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// The end.
     pub ended_at: Timestamp,
     /// West, south, east, north, degrees, as RFC 7946 has it.
     pub bounds: [f64; 4],
 }
 
-/// Whether a drive that may be imported is new.
+/// The comparison of a drive of a file with those that are here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum ImportMatch {
-    /// Nothing here is like it.
+    /// No drive here is similar.
     New,
     /// It was imported before.
     Here {
@@ -458,17 +457,17 @@ pub enum CommandOutcome {
         /// Twelve digits that both devices show if nobody intercepts the connection: see [`crate::wire::join_check`].
         check: String,
     },
-    /// Which drives are new, in the order of [`Command::CheckImport`].
+    /// Answers [`Command::CheckImport`], in the same order.
     ImportChecked {
         /// One for each drive.
         found: Vec<ImportMatch>,
     },
     /// The accepted fixes of a drive in the order of time.
     Fixes {
-        /// As [`crate::fix::packed`] writes them.
+        /// In the format of [`crate::fix::packed`].
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         fixes: ByteBuf,
-        /// How many of them are in each part; there is a gap between two parts.
+        /// The number of fixes in each part. There is a gap between two parts.
         parts: Vec<u32>,
     },
     /// A token for reads.

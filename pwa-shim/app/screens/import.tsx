@@ -1,4 +1,4 @@
-// Imports drives from files of other apps: a preview before anything is kept, progress, and what was refused and why.
+// Imports drives from files of other apps: a preview before anything is imported, progress, and what was refused and why.
 
 import { useSignal } from "@preact/signals";
 import type { RefusedFile } from "@tourismo/client";
@@ -14,7 +14,7 @@ import {
   cancelImport,
   closeImport,
   importState,
-  keepDrives,
+  importDrives,
   nameOf,
   type Preview,
   previewFiles,
@@ -49,15 +49,15 @@ function Shown({ state }: { state: typeof importState.value }) {
         <Busy
           text={state.drives === 0 ? "Reading files" : `Reading files: ${count(state.drives, "drive")} found`}
           share={state.share}
-          detail="Nothing is kept yet."
+          detail="Nothing is imported yet."
         />
       );
     case "preview":
       return <Chosen preview={state.preview} />;
-    case "keeping":
+    case "importing":
       return (
         <Busy
-          text={`${state.done} of ${count(state.of, "drive")} kept`}
+          text={`${state.done} of ${count(state.of, "drive")} imported`}
           share={state.of === 0 ? 1 : state.done / state.of}
           detail="You can use the app meanwhile. If it is closed, the import goes on when you open this page again."
         />
@@ -100,7 +100,7 @@ function Choose() {
         }}
       >
         <span class="button primary">Choose files</span>
-        <span class="hint">or drop them here. You see what is in them before anything is kept.</span>
+        <span class="hint">or drop them here. You see what is in them before anything is imported.</span>
         <input type="file" multiple accept={ACCEPTED} onChange={(event) => take(event.currentTarget.files)} />
       </label>
       <div class="card form">
@@ -163,7 +163,7 @@ function Chosen({ preview: { files, drives, refused, ignored } }: { preview: Pre
           <strong>{count(drives.length, "drive")}</strong> in {count(files.length, "file")}: {fresh.length} new, {here.length}{" "}
           here already, {overlapping.length} like others.{" "}
           {refused.length > 0 ? `${count(refused.length, "part")} cannot be read.` : ""}{" "}
-          {ignored > 0 ? `${count(ignored, "other file")} ${ignored === 1 ? "is" : "are"} no drive.` : ""}
+          {ignored > 0 ? `${count(ignored, "other file")} ${ignored === 1 ? "is not a drive" : "are not drives"}.` : ""}
         </p>
         {kinds.length > 1 ? (
           <fieldset class="field kinds">
@@ -201,7 +201,7 @@ function Chosen({ preview: { files, drives, refused, ignored } }: { preview: Pre
           class="button primary wide"
           data-testid="keep"
           disabled={chosen.length === 0}
-          onClick={() => void keepDrives(files, new Set(chosen.map(({ source }) => nameOf(source))), car.value || null)}
+          onClick={() => void importDrives(files, new Set(chosen.map(({ source }) => nameOf(source))), car.value || null)}
         >
           {chosen.length === 0 ? "Nothing chosen" : `Import ${count(chosen.length, "drive")}, ${value} ${unit}`}
         </button>
@@ -236,7 +236,7 @@ function Group(props: { title: string; drives: readonly Candidate[]; isOpen?: bo
   );
 }
 
-/** So many rows are shown at first. */
+/** Number of rows that are shown at first. */
 const ROWS = 50;
 
 function CandidateList(props: {
@@ -300,7 +300,7 @@ function CandidateRow(props: { drive: Candidate; isChosen: boolean; onChoose: (i
   );
 }
 
-/** What is odd about a drive. */
+/** Unusual properties of a drive. */
 function oddities(drive: Candidate): string[] {
   const odd: string[] = [];
   const [problem] = drive.problems;
@@ -316,8 +316,8 @@ function Report({ state }: { state: Extract<typeof importState.value, { type: "d
     <>
       <div class="card form" data-testid="import-report">
         <p role="status">
-          <strong>{count(state.kept, "drive")}</strong> {state.kept === 1 ? "is" : "are"} on this phone.
-          {state.isCancelled ? " The import was cancelled; what was kept stays." : ""}
+          <strong>{count(state.imported, "drive")}</strong> {state.imported === 1 ? "is" : "are"} on this phone.
+          {state.isCancelled ? " The import was cancelled. Imported drives stay." : ""}
         </p>
         <a class="button primary wide" href={href({ screen: "drives" })} onClick={closeImport}>
           Show drives
@@ -326,11 +326,11 @@ function Report({ state }: { state: Extract<typeof importState.value, { type: "d
           Import more
         </button>
       </div>
-      {state.notKept.length > 0 ? (
+      {state.failed.length > 0 ? (
         <details class="card" open>
-          <summary>Not imported ({state.notKept.length})</summary>
+          <summary>Not imported ({state.failed.length})</summary>
           <ul class="list">
-            {state.notKept.map(({ file, why }) => (
+            {state.failed.map(({ file, why }) => (
               <li key={file}>
                 <strong>{file}</strong> {why}
               </li>

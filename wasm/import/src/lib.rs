@@ -1,4 +1,4 @@
-//! The binding of the importer for JavaScript: convert, call, convert. It decides nothing.
+//! The binding of the importer for JavaScript. It converts values and decides nothing.
 //!
 //! Values cross as plain objects of the shapes in `pwa-shim/src/generated/types.ts`, as in the binding of the core. A panic is
 //! reported on the console and ends the instance.
@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use self::file::JsFile;
 
-/// What is in a file, one by one.
+/// Reads the drives of a file one by one.
 #[wasm_bindgen]
 pub struct Importer {
     import: Import<JsFile>,
@@ -23,16 +23,16 @@ pub struct Importer {
 
 #[wasm_bindgen]
 impl Importer {
-    /// Reads a file of this name and length. `read` gets a place and a count, and returns so many bytes from there.
+    /// Reads a file of this name and length. `read(offset, count)` returns `count` bytes from the offset on.
     #[wasm_bindgen(constructor)]
     pub fn new(name: &str, length: f64, read: js_sys::Function) -> Importer {
         Importer { import: Import::new(name, JsFile::new(length as u64, read)) }
     }
 
-    /// The next `Found`; `undefined` at the end.
+    /// Returns the next `Found`; `undefined` at the end.
     ///
     /// # Errors
-    /// Whatever JavaScript throws while the value is made.
+    /// If the value cannot be converted.
     #[wasm_bindgen(js_name = readNext)]
     pub fn read_next(&mut self) -> Result<JsValue, JsValue> {
         const SHAPES: Serializer = Serializer::json_compatible().serialize_bytes_as_arrays(false);

@@ -1,7 +1,7 @@
 //! Writes a drive as a FIT activity: a file id, a record for each fix, and a lap, a session and an activity at the end.
 //!
-//! FIT counts whole seconds, so that of several fixes in one second the first is written, and places in steps of 2^31 of half
-//! a turn. It has no heading and no accuracy of the altitude.
+//! FIT has whole seconds, so only the first fix of each second is written. Coordinates are in semicircles, 180° / 2^31. There is
+//! no heading and no accuracy of the altitude.
 
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
@@ -33,7 +33,7 @@ pub fn write(parts: &[&[Fix]]) -> Vec<u8> {
     let seconds = |fix: &Fix| u32::try_from(fix.fixed_at.as_millis().div_euclid(1000) - EPOCH_S).unwrap_or(0);
     let (started_s, ended_s) = (all().next().map_or(0, seconds), all().last().map_or(0, seconds));
     file.define(FILE_ID, &[(0, 1, ENUM), (1, 2, U16), (2, 2, U16), (4, 4, U32)]);
-    // An activity, of a maker in development.
+    // File type 4 is an activity, manufacturer 255 is "development".
     file.data(&[&[4], &255_u16.to_le_bytes(), &0_u16.to_le_bytes(), &started_s.to_le_bytes()]);
     file.define(RECORD, &RECORD_FIELDS);
     let (mut way_m, mut last_s) = (0.0, None);
@@ -88,7 +88,7 @@ pub fn write(parts: &[&[Fix]]) -> Vec<u8> {
 struct File(Vec<u8>);
 
 impl File {
-    /// Says how the data messages that follow look: little endian, all of one local type.
+    /// Defines the layout of the data messages that follow: little endian, local type 0.
     fn define(&mut self, message: u16, fields: &[Field]) {
         let [low, high] = message.to_le_bytes();
         self.0.extend([0x40, 0, 0, low, high, fields.len() as u8]);
@@ -100,7 +100,7 @@ impl File {
         values.iter().for_each(|value| self.0.extend_from_slice(value));
     }
 
-    /// The file with its header and its checksums.
+    /// Returns the file with header and checksums.
     fn finish(self) -> Vec<u8> {
         let mut bytes = vec![14, 0x10];
         bytes.extend(2100_u16.to_le_bytes());

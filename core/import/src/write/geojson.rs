@@ -5,8 +5,8 @@ use tourismo_core::fix::Fix;
 
 use crate::numbers::iso;
 
-/// Writes a drive as a feature: a line for each part, and lists of the same shape in `coordinateProperties`, as togeojson
-/// has them, with times and further values.
+/// Writes a drive as a feature: a line for each part, and times and other values as lists of the same shape in
+/// `coordinateProperties`, as togeojson does.
 pub fn write(title: &str, parts: &[&[Fix]]) -> Vec<u8> {
     let lists = |value: &dyn Fn(&Fix) -> Value| -> Value {
         parts.iter().map(|part| part.iter().map(value).collect::<Vec<Value>>()).collect::<Vec<_>>().into()
@@ -16,7 +16,7 @@ pub fn write(title: &str, parts: &[&[Fix]]) -> Vec<u8> {
         None => json!([fix.lon_deg, fix.lat_deg]),
     };
     let (geometry, one) = match parts {
-        // A line string has two positions at least; several lines with one part are read as they are meant, too.
+        // A LineString needs two positions.
         [part] if part.len() > 1 => ("LineString", true),
         _ => ("MultiLineString", false),
     };

@@ -1,4 +1,4 @@
-//! Commands about drives that were recorded elsewhere: which are here already, import, and the fixes of a drive for export.
+//! Commands about drives of other programs: the comparison with drives that are here, the import, and the fixes for an export.
 //!
 //! The ids of an imported drive and of its track are computed from the account and the digest of the source, so that two
 //! devices that import one file make one drive.
@@ -24,17 +24,17 @@ use crate::wire::DocKind;
 pub(super) const MAX_IMPORTED_FIXES: usize = 500_000;
 /// Maximum number of drives that are checked at once.
 pub(super) const MAX_CANDIDATES: usize = 20_000;
-/// Bounds that are so near to each other, degrees, are in one place: about a kilometre.
+/// Bounds within this distance of each other, degrees, count as the same place: about a kilometre.
 const NEAR_DEG: f64 = 0.01;
 
-/// What a person says of an imported drive.
+/// The user's labels of an imported drive.
 pub(super) struct Labels<'a> {
     pub(super) title: &'a str,
     pub(super) notes: &'a str,
     pub(super) car: Option<DocId>,
 }
 
-/// When and where a drive was driven; nowhere known where its track has not been on this phone.
+/// The time and place of a drive. The bounds are absent if the track was never on this phone.
 #[derive(Clone, Copy)]
 struct Span {
     started_at: Timestamp,
@@ -43,7 +43,7 @@ struct Span {
 }
 
 impl Span {
-    /// Whether both were driven at the same time, for at least half of the shorter one, in the same place.
+    /// Returns whether two drives were driven in the same place and at the same time, for at least half of the shorter one.
     fn overlaps(&self, other: &Span) -> bool {
         let shorter_ms = self.duration_ms().min(other.duration_ms());
         let from = self.started_at.max(other.started_at);
@@ -70,7 +70,7 @@ impl Replica {
             (drive, None) => return Ok(Some(drive)),
             (drive, Some(track)) => (drive, track),
         };
-        // Another device imported the same, and only the track has come yet.
+        // Another device imported the same drive, and only its track has arrived.
         let track = if self.documents.record(&track).is_some() { self.device.new_doc_id(now) } else { track };
         let fixes = packed::unpack(fixes);
         let started_at = fixes.clone().find_map(|fix| fix.quantised().ok()).map(|fix| fix.fixed_at);

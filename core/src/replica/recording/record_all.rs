@@ -1,4 +1,4 @@
-//! Records the fixes of a file at once: the recorder, the statistics and the blocks of a live drive, without a journal.
+//! Records the fixes of a file at once, with the recorder, statistics and blocks of a live drive and without the journal.
 
 use crate::fix::Fix;
 use crate::id::DocId;
@@ -11,13 +11,13 @@ use crate::track::Stretch;
 
 use super::packer::{BLOCK_ITEMS, BlockPacker};
 
-/// What was recorded.
+/// The recorded fixes of a file.
 pub(crate) struct Recorded {
     recorder: Recorder,
     stretches: Vec<Stretch>,
 }
 
-/// Records fixes with their own times: `recorded_at` is when they arrived.
+/// Records fixes with their own times. The time of arrival is `recorded_at`.
 pub(crate) fn record_all(fixes: impl Iterator<Item = Fix>, started_at: Timestamp) -> Recorded {
     let mut recorded = Recorded { recorder: Recorder::new(started_at), stretches: vec![Stretch::default()] };
     for fix in fixes {
@@ -45,7 +45,7 @@ impl Recorded {
         }
     }
 
-    /// Returns when the last accepted fix was measured.
+    /// Returns the time of the last accepted fix.
     pub(crate) fn ended_at(&self) -> Option<Timestamp> {
         self.recorder.last().map(|fix| fix.fixed_at)
     }
