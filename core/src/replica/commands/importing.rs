@@ -34,6 +34,14 @@ pub(super) struct Labels<'a> {
     pub(super) car: Option<DocId>,
 }
 
+/// The drive of an import.
+enum Target {
+    /// It was imported before.
+    Here(DocId),
+    /// It is imported under this id.
+    New(DocId),
+}
+
 /// The time and place of a drive. The bounds are absent if the track was never on this phone.
 #[derive(Clone, Copy)]
 struct Span {
@@ -66,10 +74,11 @@ impl Replica {
         fixes: &[u8],
     ) -> Result<Option<DocId>, CommandError> {
         let source = source.try_into().map(SourceDigest).map_err(|_| CommandError::Invalid)?;
-        let (drive, track) = match self.imported(&source) {
-            (drive, None) => return Ok(Some(drive)),
-            (drive, Some(track)) => (drive, track),
+        let drive = match self.import_target(&source) {
+            Target::Here(drive) => return Ok(Some(drive)),
+            Target::New(drive) => drive,
         };
+        let track = DocId::only(&self.device.identity.account, &format!("imported track {drive}"));
         // Another device imported the same drive, and only its track has arrived.
         let track = if self.documents.record(&track).is_some() { self.device.new_doc_id(now) } else { track };
         let fixes = packed::unpack(fixes);
@@ -99,17 +108,15 @@ impl Replica {
         Ok(Some(drive))
     }
 
-    /// Returns the drive that was imported from a source. If there is none, or it was deleted, returns the ids of the next
-    /// one and of its track.
-    fn imported(&self, source: &SourceDigest) -> (DocId, Option<DocId>) {
+    /// Returns the drive that was imported from a source, or the id of a new one. A deleted drive does not count.
+    fn import_target(&self, source: &SourceDigest) -> Target {
         let (account, mut times) = (&self.device.identity.account, 0_u32);
-        let id = |what: &str, times: u32| DocId::only(account, &format!("{what} {} {times}", ChangeHash(source.0)));
         loop {
-            let drive = id("imported drive", times);
+            let drive = DocId::only(account, &format!("imported drive {} {times}", ChangeHash(source.0)));
             match (self.documents.record(&drive), self.documents.row(&drive)) {
-                (None, _) => return (drive, Some(id("imported track", times))),
+                (None, _) => return Target::New(drive),
                 (Some(_), Some(DocumentRow::Drive(fields))) if fields.deleted => times += 1,
-                (Some(_), _) => return (drive, None),
+                (Some(_), _) => return Target::Here(drive),
             }
         }
     }
@@ -136,7 +143,7 @@ impl Replica {
             let repeated = |(_, other): &&(u32, Span)| other.overlaps(&span);
             found.push(if let Some(index) = sources.get(&source) {
                 ImportMatch::Repeated { index: *index }
-            } else if let (drive, None) = self.imported(&SourceDigest(source)) {
+            } else if let Target::Here(drive) = self.import_target(&SourceDigest(source)) {
                 ImportMatch::Here { drive }
             } else if let Some((drive, _)) = here.iter().find(overlapping) {
                 ImportMatch::Overlaps { drive: *drive }
