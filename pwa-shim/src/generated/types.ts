@@ -130,7 +130,7 @@ export type Command = { "type": "startDrive",
   car: DocId | null,
   /** The fixes in the order of time, 1 to 500,000, as [`crate::fix::packed`] writes them. */
   fixes: Uint8Array, } | { "type": "checkImport",
-  /** The drives that may be imported; at most 20,000. */
+  /** The drives of files; at most 20,000. */
   drives: Array<ImportCandidate>, } | { "type": "readFixes",
   /** The drive. */
   drive: DocId, } | { "type": "openDrive",
@@ -234,9 +234,9 @@ export type CommandOutcome = { "type": "done",
   check: string, } | { "type": "importChecked",
   /** One for each drive. */
   found: Array<ImportMatch>, } | { "type": "fixes",
-  /** As [`crate::fix::packed`] writes them. */
+  /** In the format of [`crate::fix::packed`]. */
   fixes: Uint8Array,
-  /** How many of them are in each part; there is a gap between two parts. */
+  /** The number of fixes in each part. There is a gap between two parts. */
   parts: Array<number>, } | { "type": "token",
   /** Its bytes: [`crate::read_token::ReadToken`]. */
   token: Uint8Array,
@@ -406,9 +406,9 @@ export type ExportFormat = "gpx" | "geojson" | "csv" | "fit";
 
 /** Why a file cannot be read. */
 export type FileError = { "type": "empty" } | { "type": "unknownFormat" } | { "type": "tooLarge" } | { "type": "bomb" } | { "type": "encrypted" } | { "type": "damaged",
-  /** What is wrong, for the person who looks into it. */
+  /** The fault, in words of the parser. */
   detail: string, } | { "type": "noPositions" } | { "type": "noTimes" } | { "type": "tooLong" } | { "type": "unreadable",
-  /** What the system says. */
+  /** The message of the system. */
   detail: string,
 };
 
@@ -448,58 +448,58 @@ export type FollowView = {
   since: Timestamp,
 };
 
-/** Something that was found. */
+/** A result of reading a file. */
 export type Found = { "type": "drive" } & FoundDrive | { "type": "refused" } & RefusedFile | { "type": "ignored",
-  /** How many. */
+  /** The number of these files. */
   files: number,
 };
 
 /** A drive of a file. */
 export type FoundDrive = {
-  /** The file; within an archive its path there. */
+  /** The name of the file; in an archive its path there. */
   file: string,
   /** The SHA-256 of `fixes`, which is the same under any name and in any archive. */
   source: Uint8Array,
-  /** What the file calls it; may be empty. At most 200 characters. */
+  /** The title in the file; may be empty. At most 200 characters. */
   title: string,
-  /** What moved, as the file says, such as "Ride"; may be empty. */
+  /** The kind of activity in the file, such as "Ride"; may be empty. */
   kind: string,
-  /** When it began. */
+  /** The start. */
   startedAt: Timestamp,
-  /** When it ended. */
+  /** The end. */
   endedAt: Timestamp,
   /** West, south, east, north, degrees, as RFC 7946 has it. */
   bounds: [number, number, number, number],
-  /** From fix to fix, metres. The recorder decides which of them count. */
+  /** The length of the way through all fixes, metres. The recorder decides which of them count. */
   distanceM: number,
-  /** How many positions the file has, readable or not. */
+  /** The number of positions in the file, readable or not. */
   points: number,
-  /** Whether the file has them in another order than that of time. */
+  /** Whether their order in the file is not that of time. */
   isReordered: boolean,
-  /** What could not be read, at most 20. */
+  /** The parts that could not be read; at most 20 are listed. */
   problems: Array<string>,
-  /** How many problems there are. */
+  /** The number of problems. */
   problemCount: number,
   /** The positions that have a time, in the order of time, as [`packed`] writes them. */
   fixes: Uint8Array,
 };
 
-/** A drive that may be imported. */
+/** A drive of a file, to compare it with those that are here. */
 export type ImportCandidate = {
   /**
    * The SHA-256 of its fixes, as [`crate::fix::packed`] writes them. It does not depend on the name of the file, or on the
    * archive that has it.
    */
   source: Uint8Array,
-  /** When it began. */
+  /** The start. */
   startedAt: Timestamp,
-  /** When it ended. */
+  /** The end. */
   endedAt: Timestamp,
   /** West, south, east, north, degrees, as RFC 7946 has it. */
   bounds: [number, number, number, number],
 };
 
-/** Whether a drive that may be imported is new. */
+/** The comparison of a drive of a file with those that are here. */
 export type ImportMatch = { "type": "new" } | { "type": "here",
   /** The drive. */
   drive: DocId, } | { "type": "overlaps",
@@ -778,9 +778,9 @@ export type Refusal = "invalid" | "notLater" | "inTheFuture" | "beforeStart" | "
 
 /** A file that cannot be read. */
 export type RefusedFile = {
-  /** The file; within an archive its path there. */
+  /** The name of the file; in an archive its path there. */
   file: string,
-  /** Why. */
+  /** The reason. */
   error: FileError,
 };
 

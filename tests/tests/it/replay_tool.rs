@@ -31,6 +31,7 @@ async fn a_file_is_recorded_named_and_published() -> anyhow::Result<()> {
     let (code, said) = replay(&relay.url(), &arguments).await?;
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("published as") && said.contains("all acknowledged"), "{said}");
+    relay.until_projected().await?;
     let feed = relay.json("/v1/feed/public").await?;
     let drive = &feed["drives"][0];
     assert_eq!((&drive["title"], &drive["car"]), (&"Morning run".into(), &"Mazda MX-5".into()));
@@ -72,6 +73,7 @@ async fn a_phone_in_a_folder_is_the_same_account_again() -> anyhow::Result<()> {
         let (code, said) = replay(&relay.url(), &arguments).await?;
         assert_eq!(code, Some(0), "{said}");
     }
+    relay.until_projected().await?;
     let feed = relay.json("/v1/feed/public").await?;
     assert_eq!(feed["drives"].as_array().map(Vec::len), Some(2));
     assert_eq!(feed["drives"][0]["account"], feed["drives"][1]["account"]);
@@ -83,6 +85,7 @@ async fn made_people_come_once_however_often_they_are_loaded() -> anyhow::Result
     let relay = Relay::start().await?;
     let (code, said) = replay(&relay.url(), &["--synthetic", "3", "--people", "2"]).await?;
     assert!(code == Some(0) && said.starts_with("3 drives of 2 people recorded, 0 people"), "{said}");
+    relay.until_projected().await?;
     let feed = relay.json("/v1/feed/public").await?;
     for until in ["2024-06-01T00:00:00Z", "2025-06-01T00:00:00Z"] {
         let (code, said) = replay(&relay.url(), &["--synthetic", "3", "--people", "2", "--until", until]).await?;

@@ -46,6 +46,14 @@ impl Relay {
         found(path, get(self.running.addr(), path).await?)
     }
 
+    /// Waits until every acknowledged change has its rows: those of a transaction that would take too long are derived after it.
+    pub(crate) async fn until_projected(&self) -> anyhow::Result<()> {
+        while self.json("/v1/ready").await?["due"] != 0 {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
     /// The JSON at a path, read with this read token.
     pub(crate) async fn json_for(&self, token: &str, path: &str) -> anyhow::Result<Value> {
         found(path, get_with(self.running.addr(), path, &format!("authorization: Bearer {token}\r\n")).await?)
