@@ -121,6 +121,11 @@ sim *arguments:
     {{ release }} tourismo-sim --quiet
     {{ released }}/tourismo-sim {{ arguments }}
 
+# Look for the homes of made people in what is published of their drives, and write what is found to PRIVACY.md.
+privacy *arguments:
+    {{ release }} tourismo-privacy --quiet
+    {{ released }}/tourismo-privacy --write PRIVACY.md {{ arguments }}
+
 # Attack the relay in every known way beside an honest phone; fails if a bound does not hold; `just attack --help` explains.
 attack *arguments:
     {{ release }} tourismo-attack --quiet

@@ -1,98 +1,84 @@
-//! Redaction: makes the public track of a drive from the fixes that are far enough from its start and end.
+//! What of a drive may leave the phone: a new track, made of what lies outside the zones of the account's places.
 //!
-//! All public values (statistics, bounds, times) are computed from the remaining fixes. The hidden part influences only
-//! which fixes remain. This module must not depend on documents.
+//! Everything public (figures, bounds, times) is computed again from what is left. The hidden part enters only through
+//! the decision which fixes are left. This file knows nothing of documents. PRIVACY.md explains the rule to users, with
+//! what an attacker still finds.
 //!
-//! # Hidden
-//! 1. the first and the last 300 m of way (straight lines over gaps);
-//! 2. every fix of the drive within 300 m of the true first or last fix: loops that pass home;
-//! 3. from each end of every remaining piece, everything up to the first crossing of a line of a global grid (0.005° of
-//!    latitude, about 550 m in both directions). So no cut lies on a circle around a home: somebody who joins the ends
-//!    of many drives finds the grid;
-//! 4. the time: the track begins at a full hour, and accuracies, headings and times of recording are removed;
-//! 5. the duration of a hidden piece in the middle: it is always a gap of [`HIDDEN_GAP_MS`].
+//! # What is hidden
+//! 1. every fix, whenever in the drive, inside the zone of any place of the account ([`places`]). Each stop of the drive
+//!    ([`stops`]) is at a place, or the drive is not published;
+//! 2. from each end of every piece that is left, everything up to the first crossing of a line of a global grid (0.005°
+//!    of latitude, about 550 m both ways), so that no cut lies on the edge of a zone;
+//! 3. when it was: the track begins at a full hour, and accuracies, headings and the times of recording are gone;
+//! 4. how long a hidden piece in the middle took: it always shows as a gap of [`HIDDEN_GAP_MS`].
 //!
-//! An end that its owner does not mark as private ([`PrivateEnds`]: a circuit, a meeting point) is shown: 1 and 2 do
-//! not apply to it, and no grid line cuts there.
+//! No rule depends on the distance from an exact end: each such rule is a function of the place that it hides. A place that
+//! its owner calls open (a circuit, a meeting point) has no zone, and an end there is shown.
 //!
-//! # Not hidden
-//! The hour of the start. The existence of a hidden piece in the middle, which shows that the drive passed one of its
-//! own ends. The area that many public drives leave out together, which contains the home: about 600 m wide, bordered
-//! by grid lines and roads. Durations between two shown fixes of one piece, and the shape of the road between them.
+//! # What is not hidden
+//! The start's hour. That there is a hidden piece in the middle. That the places lie in the holes that many public drives
+//! leave open together. Durations between two shown fixes of one piece are true, and so is the shape of the road between
+//! them.
 
+pub mod attack;
 pub mod places;
 pub mod stops;
 pub mod thinning;
 
-use serde::{Deserialize, Serialize};
-
 use crate::fix::Fix;
-use crate::geodesy::{Bounds, Position, distance_m};
+use crate::geodesy::{Bounds, Ecef, Position};
+use crate::privacy::places::{Place, Zone, unknown_stops};
 use crate::stats::{DriveStats, RunningStats, known_altitude_m};
 use crate::time::Timestamp;
 use crate::track::Stretch;
 use crate::track::parts::merged;
 
-/// The hidden way at both ends, and the radius around both ends within which nothing is shown, metres.
-pub const HIDDEN_M: f64 = 300.0;
-/// The duration of every hidden piece in the middle of a drive, milliseconds: long enough to be a gap in every
-/// recorder's rhythm ([`crate::track::parts::LONGEST_STEP_MS`]).
+/// The version of these rules. A copy of another version is withdrawn and made again.
+pub const RULES: i64 = 2;
+/// How long every hidden piece in the middle of a drive seems to have taken, milliseconds: long enough to be a gap
+/// whatever the recorder's rhythm ([`crate::track::parts::LONGEST_STEP_MS`]).
 pub const HIDDEN_GAP_MS: i64 = 120_000;
-/// The minimum way of a published drive, metres.
+/// Less than so much way is not worth showing, metres.
 pub const SHORTEST_M: f64 = 100.0;
 /// Grid lines per degree of latitude.
 const ROWS_PER_DEGREE: f64 = 200.0;
 
-/// The ends of a drive that are private places.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct PrivateEnds {
-    /// Whether the start is private.
-    #[n(0)]
-    pub start: bool,
-    /// Whether the end is private.
-    #[n(1)]
-    pub end: bool,
-}
-
-impl Default for PrivateEnds {
-    /// Both ends are private unless the owner decides otherwise.
-    fn default() -> PrivateEnds {
-        PrivateEnds { start: true, end: true }
-    }
-}
-
-/// The redacted track.
+/// The public derivative of a track.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Redacted {
     /// The start of the hour in which the shown part began; the `fixed_at` of the first fix.
     pub started_at: Timestamp,
-    /// The shown fixes, quantised, with time, position, altitude and speed only; `recorded_at` equals `fixed_at`.
+    /// What is shown, quantised. Only time, place, altitude and speed are there; `recorded_at` equals `fixed_at`.
     pub fixes: Vec<Fix>,
-    /// The statistics of the shown part.
+    /// The figures of the shown part.
     pub stats: DriveStats,
     /// The bounds of the shown part.
     pub bounds: Bounds,
 }
 
-/// Why a drive cannot be published.
+/// Why a drive cannot be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedactError {
-    /// The drive is too short, or stays too near to its ends: less than two fixes or 100 m remain.
-    #[error("nothing is left of the drive once its start and end are hidden")]
+    /// It is too short, or stays too near to private places: what may be shown is less than two fixes or 100 m.
+    #[error("nothing is left of the drive once its private places are hidden")]
     NothingLeft,
+    /// A stop of the drive is at no known place.
+    #[error("a stop of the drive is at no known place")]
+    UnknownStop,
 }
 
-/// Redacts a track.
+/// Derives what may be published of a track, with all places of the account.
 ///
 /// # Errors
-/// [`RedactError::NothingLeft`] if too little remains.
+/// [`RedactError::NothingLeft`] if too little remains, [`RedactError::UnknownStop`] if a place must be added first.
 ///
 /// # Examples
 /// ```
 /// use tourismo_core::fix::Fix;
-/// use tourismo_core::privacy::{HIDDEN_M, PrivateEnds, redact};
+/// use tourismo_core::geodesy::Position;
+/// use tourismo_core::id::DocId;
+/// use tourismo_core::privacy::places::{Place, PlaceKind, PlaceSecret, ZoneSize, unknown_stops};
+/// use tourismo_core::privacy::{redact, shows_a_place, stops::stops};
 /// use tourismo_core::time::Timestamp;
 /// use tourismo_core::track::Stretch;
 ///
@@ -109,16 +95,28 @@ pub enum RedactError {
 ///     speed_mps: Some(11.1),
 /// };
 /// let stretch = Stretch { fixes: (0..600).map(fix).collect(), ..Stretch::default() };
+/// let place = |position: Position| Place {
+///     id: DocId::from_bytes([1; 16]),
+///     position,
+///     secret: PlaceSecret([2; 16]),
+///     is_found: true,
+///     kind: PlaceKind::Home,
+///     size: ZoneSize::Standard,
+/// };
+/// let places: Vec<Place> = unknown_stops(&stops(&stretch.fixes), &[]).into_iter().map(place).collect();
 ///
-/// let shown = redact(&[stretch], PrivateEnds::default())?;
-/// assert!(shown.stats.distance_m < 6_660.0 - 2.0 * HIDDEN_M);
+/// let shown = redact(&[stretch], &places)?;
+/// assert!(!shows_a_place(shown.fixes.iter(), &places));
 /// assert_eq!(shown.started_at, shown.started_at.floor_to_hour());
 /// assert!(shown.fixes.iter().all(|fix| fix.accuracy_m.is_none() && fix.recorded_at == fix.fixed_at));
 /// # Ok::<(), tourismo_core::privacy::RedactError>(())
 /// ```
-pub fn redact(stretches: &[Stretch], private: PrivateEnds) -> Result<Redacted, RedactError> {
+pub fn redact(stretches: &[Stretch], places: &[Place]) -> Result<Redacted, RedactError> {
     let fixes = merged(stretches);
-    let shown = shown(&fixes, &pieces(&fixes, private));
+    if !unknown_stops(&stops::stops(&fixes), places).is_empty() {
+        return Err(RedactError::UnknownStop);
+    }
+    let shown = shown(&fixes, &pieces(&fixes, &zones(places)));
     let first = shown.first().ok_or(RedactError::NothingLeft)?;
     let started_at = first.fixed_at;
     let stats = RunningStats::of(&shown).summary();
@@ -129,19 +127,37 @@ pub fn redact(stretches: &[Stretch], private: PrivateEnds) -> Result<Redacted, R
     Ok(Redacted { started_at, fixes: shown, stats, bounds })
 }
 
-/// The redaction as its owner sees it before publishing.
+/// Returns whether any fix is inside the zone of a place.
+pub fn shows_a_place<'a>(mut fixes: impl Iterator<Item = &'a Fix>, places: &[Place]) -> bool {
+    let zones = zones(places);
+    fixes.any(|fix| is_hidden(fix, &zones))
+}
+
+fn zones(places: &[Place]) -> Vec<Zone> {
+    places.iter().filter_map(Place::zone).collect()
+}
+
+fn is_hidden(fix: &Fix, zones: &[Zone]) -> bool {
+    let at = Ecef::from(Position::from(fix));
+    zones.iter().any(|zone| zone.holds(at))
+}
+
+/// What its owner sees of a track before it is published.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preview {
-    /// The hidden pieces. Each begins and ends with a shown fix, if there is one. The whole track if nothing remains.
+    /// What stays hidden: pieces that each begin and end with a fix that is shown, if one is. All of it if nothing is left.
     pub hidden: Vec<Vec<Fix>>,
-    /// The distance of the shown part, equal to that in [`Redacted::stats`], metres. Absent if [`redact`] fails.
+    /// The distance of what is shown, as [`Redacted::stats`] has it, metres. Absent where [`redact`] finds nothing left.
     pub shown_m: Option<f64>,
 }
 
-/// Returns the shown and hidden parts of a track.
-pub fn preview(stretches: &[Stretch], private: PrivateEnds) -> Preview {
+/// What [`redact`] shows and hides of a track. Of a drive that is not finished a stop may be at no known place: around such
+/// a stop everything is hidden that the zone of a place there could hide.
+pub fn preview(stretches: &[Stretch], places: &[Place]) -> Preview {
     let fixes = merged(stretches);
-    let mut pieces = pieces(&fixes, private);
+    let mut zones = zones(places);
+    zones.extend(unknown_stops(&stops::stops(&fixes), places).into_iter().map(Zone::of_unknown));
+    let mut pieces = pieces(&fixes, &zones);
     let distance_m = RunningStats::of(&shown(&fixes, &pieces)).summary().distance_m;
     let shown_m = (distance_m >= SHORTEST_M).then_some(distance_m);
     if shown_m.is_none() {
@@ -159,31 +175,20 @@ pub fn preview(stretches: &[Stretch], private: PrivateEnds) -> Preview {
     Preview { hidden, shown_m }
 }
 
-/// Returns the ranges of fixes that may be shown, each of at least two fixes. They are cut at grid lines on both sides,
-/// except at a shown end of the drive.
-fn pieces(fixes: &[Fix], private: PrivateEnds) -> Vec<std::ops::Range<usize>> {
-    let (Some(first), Some(last)) = (fixes.first(), fixes.last()) else { return Vec::new() };
-    let start = private.start.then(|| Position::from(first));
-    let end = private.end.then(|| Position::from(last));
-    let steps_m: Vec<f64> = fixes.windows(2).map(|pair| distance_m((&pair[0]).into(), (&pair[1]).into())).collect();
-    let from_start_m = way_so_far_m(steps_m.iter());
-    let mut from_end_m = way_so_far_m(steps_m.iter().rev());
-    from_end_m.reverse();
-    let is_far = |index: usize| {
-        let place = Position::from(&fixes[index]);
-        let is_far_from = |end: Option<Position>, along_m: &[f64]| {
-            end.is_none_or(|end| along_m[index] >= HIDDEN_M && distance_m(end, place) >= HIDDEN_M)
-        };
-        is_far_from(start, &from_start_m) && is_far_from(end, &from_end_m)
-    };
+/// The ranges of fixes that may be shown, each of at least two fixes, and cut at a grid line wherever a zone is entered or
+/// left.
+fn pieces(fixes: &[Fix], zones: &[Zone]) -> Vec<std::ops::Range<usize>> {
+    let at: Vec<Ecef> = fixes.iter().map(|fix| Position::from(fix).into()).collect();
+    let zones = near(&at, zones);
+    let is_shown = |index: usize| !zones.iter().any(|zone| zone.holds(at[index]));
     let mut pieces = Vec::new();
     let mut from = None;
     for index in 0..=fixes.len() {
-        let is_shown = index < fixes.len() && is_far(index);
+        let is_shown = index < fixes.len() && is_shown(index);
         match from {
             None if is_shown => from = Some(index),
             Some(begin) if !is_shown => {
-                pieces.extend(cut_at_grid_lines(fixes, begin..index, private));
+                pieces.extend(cut_at_grid_lines(fixes, begin..index));
                 from = None;
             }
             Some(_) | None => {}
@@ -192,47 +197,45 @@ fn pieces(fixes: &[Fix], private: PrivateEnds) -> Vec<std::ops::Range<usize>> {
     pieces
 }
 
-/// Returns the way from the first position to each position, given the steps between them, metres.
-fn way_so_far_m<'a>(steps_m: impl Iterator<Item = &'a f64>) -> Vec<f64> {
-    let add = |way_m: &mut f64, step_m: &f64| {
-        *way_m += step_m;
-        Some(*way_m)
-    };
-    std::iter::once(0.0).chain(steps_m.scan(0.0, add)).collect()
+/// The zones that may hold one of these points: most of hundreds of places are far from a drive.
+fn near(points: &[Ecef], zones: &[Zone]) -> Vec<Zone> {
+    let Some(first) = points.first() else { return Vec::new() };
+    let reach_m = points.iter().map(|point| first.chord_m(*point)).fold(0.0, f64::max);
+    zones.iter().copied().filter(|zone| zone.distance_m(*first) <= reach_m).collect()
 }
 
-/// Returns the part of a piece between its first and last crossing of a grid line; it is not cut at a shown end of the
-/// drive.
-fn cut_at_grid_lines(
-    fixes: &[Fix],
-    piece: std::ops::Range<usize>,
-    private: PrivateEnds,
-) -> Option<std::ops::Range<usize>> {
+/// What of a piece lies between its first and its last crossing of a grid line; all of it towards an end of the drive, which
+/// is shown only at an open place.
+fn cut_at_grid_lines(fixes: &[Fix], piece: std::ops::Range<usize>) -> Option<std::ops::Range<usize>> {
     let crosses = |&index: &usize| cell(&fixes[index - 1]) != cell(&fixes[index]);
     let mut crossings = (piece.start + 1..piece.end).filter(crosses);
-    let begin = if piece.start == 0 && !private.start { piece.start } else { crossings.next()? };
-    let end = if piece.end == fixes.len() && !private.end { piece.end } else { crossings.next_back()? };
+    let begin = if piece.start == 0 { piece.start } else { crossings.next()? };
+    let end = if piece.end == fixes.len() { piece.end } else { crossings.next_back()? };
     (end - begin >= 2).then_some(begin..end)
 }
 
-/// Returns the cell of the global grid: row and column. Columns are wider towards the poles, so that a cell is about as
-/// wide as high.
-fn cell(fix: &Fix) -> (i64, i64) {
-    let row = (fix.lat_deg * ROWS_PER_DEGREE).floor();
+/// The cell of the global grid: row and column. Columns widen towards the poles, so that a cell stays about as wide as
+/// high wherever roads are.
+pub fn grid_cell(Position { lat_deg, lon_deg }: Position) -> (i64, i64) {
+    let row = (lat_deg * ROWS_PER_DEGREE).floor();
     let cos_lat = libm::cos((row / ROWS_PER_DEGREE).to_radians()).max(1e-3);
     let columns_per_degree = ROWS_PER_DEGREE / (1.0 / cos_lat).round();
-    (row as i64, (fix.lon_deg * columns_per_degree).floor() as i64)
+    (row as i64, (lon_deg * columns_per_degree).floor() as i64)
 }
 
-/// Returns the shown fixes of these pieces.
+fn cell(fix: &Fix) -> (i64, i64) {
+    grid_cell(fix.into())
+}
+
+/// What is shown of some fixes, which are these pieces of them.
 fn shown(fixes: &[Fix], pieces: &[std::ops::Range<usize>]) -> Vec<Fix> {
     let mut shown = Vec::new();
     pieces.iter().for_each(|piece| append(&mut shown, &fixes[piece.clone()]));
     shown
 }
 
-/// Appends a piece to the shown fixes without its private values, and moves its times: the first piece to the full
-/// hour, each other piece to [`HIDDEN_GAP_MS`] after the one before.
+/// Adds a piece to what is shown, stripped, and moved in time: the first to the full hour, each other to
+/// [`HIDDEN_GAP_MS`] after the one before.
 fn append(shown: &mut Vec<Fix>, piece: &[Fix]) {
     let Some(first) = piece.first() else { return };
     let begins_at = match shown.last() {

@@ -14,11 +14,13 @@ use crate::docs::meet::MeetRow;
 use crate::docs::social::SocialRow;
 use crate::docs::{self, CarFields, LogItem, NamedDevice, ProfileFields, SettingsFields, Visibility};
 use crate::geodesy::{Bounds, Position};
+use crate::privacy::places::Place;
+use crate::privacy::stops::stops;
 use crate::roads::{RoadSteps, RoadView};
 use crate::stats::{DriveStats, RunningStats};
 use crate::time::{Timestamp, UtcOffset};
 use crate::track::block::{self, decode_all, fix_count};
-use crate::track::parts::parts;
+use crate::track::parts::{merged, parts};
 use crate::wire::DocKind;
 
 /// Tolerance of the simplified line of a published drive, metres: enough for a thumbnail.
@@ -30,9 +32,15 @@ pub const MAX_PUBLISHED_FIXES: usize = 100_000;
 /// A document in the form that lists need.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum DocumentRow {
-    /// Settings of an account, and the names of its devices.
+    /// Settings of an account, the names of its devices, and its private places.
     #[n(0)]
-    Settings(#[n(0)] SettingsFields, #[n(1)] Vec<NamedDevice>),
+    Settings(
+        #[n(0)] SettingsFields,
+        #[n(1)] Vec<NamedDevice>,
+        #[n(2)]
+        #[cbor(default)]
+        Vec<Place>,
+    ),
     /// The public profile of an account.
     #[n(1)]
     Profile(#[n(0)] ProfileFields),
@@ -56,10 +64,16 @@ pub enum DocumentRow {
     /// A meet, or a co-organiser's amendment of one.
     #[n(6)]
     Meet(#[n(0)] Box<MeetRow>),
-    /// The road score of a track, and its bounds: west, south, east, north, in degrees. Kept on phones only; a relay
-    /// reads published tracks only.
+    /// The road score of a track, its bounds (west, south, east, north, in degrees), and its stops. Kept on phones only; a
+    /// relay reads published tracks only.
     #[n(7)]
-    Track(#[n(0)] Box<RoadView>, #[n(1)] Option<[f64; 4]>),
+    Track(
+        #[n(0)] Box<RoadView>,
+        #[n(1)] Option<[f64; 4]>,
+        #[n(2)]
+        #[cbor(default)]
+        Vec<Position>,
+    ),
 }
 
 impl DocumentRow {
@@ -80,7 +94,7 @@ impl DocumentRow {
 
 /// The version of the fold. Rows of another version may lack data of their documents. A change of road scores is
 /// another version, and so is support for further block versions.
-pub const VERSION: u8 = 5;
+pub const VERSION: u8 = 6;
 
 /// The published copy of a drive.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -121,7 +135,10 @@ pub struct PublishedRow {
 /// Reads known paths only; other content is ignored.
 pub fn fold(kind: DocKind, doc: &Automerge) -> Option<DocumentRow> {
     match kind {
-        DocKind::Settings => Some(DocumentRow::Settings(docs::settings::read(doc), docs::settings::devices(doc))),
+        DocKind::Settings => {
+            let (fields, devices) = (docs::settings::read(doc), docs::settings::devices(doc));
+            Some(DocumentRow::Settings(fields, devices, docs::settings::places(doc)))
+        }
         DocKind::Profile => Some(DocumentRow::Profile(docs::profile::read(doc))),
         DocKind::Car => Some(DocumentRow::Car(docs::car::read(doc), docs::logbook::read(doc))),
         DocKind::Drive => Some(DocumentRow::Drive(docs::drive::read(doc))),
@@ -159,10 +176,10 @@ fn fixes_in(blocks: &[Vec<u8>]) -> usize {
 }
 
 fn track(doc: &Automerge) -> DocumentRow {
-    let parts = parts(&docs::track::stretches(doc));
-    let fixes = || parts.iter().flat_map(|part| &part.fixes);
-    let bounds = Bounds::around(fixes().map(Position::from));
-    DocumentRow::Track(Box::new(RoadSteps::of(fixes()).view()), bounds.map(|bounds| bounds.as_bbox()))
+    let fixes = merged(&docs::track::stretches(doc));
+    let bounds = Bounds::around(fixes.iter().map(Position::from));
+    let road = Box::new(RoadSteps::of(&fixes).view());
+    DocumentRow::Track(road, bounds.map(|bounds| bounds.as_bbox()), stops(&fixes))
 }
 
 /// All shown values of a published drive are computed from its track; values declared by its owner are not used.

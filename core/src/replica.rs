@@ -16,11 +16,15 @@ mod invariants;
 pub mod io;
 mod journal;
 mod output;
+mod place_finder;
 mod polling;
+mod profile_attack;
 mod published_copies;
 mod reconcile;
 mod recording;
 mod recovery;
+mod redacted_copy;
+mod redactions;
 mod signing;
 mod storage_reads;
 mod storage_writes;
@@ -84,7 +88,7 @@ impl Replica {
             recording: Recording::left_behind(&bootstrap.stored, &device.actor),
             device,
             commands: CommandQueue::default(),
-            reconcilers: Reconcilers::default(),
+            reconcilers: Reconcilers::open(&bootstrap.stored),
             output: Output::default(),
             #[cfg(feature = "faults")]
             faults: faults::Faults::default(),

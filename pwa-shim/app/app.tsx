@@ -20,6 +20,7 @@ import { EditMeetScreen, NewMeetScreen } from "./screens/meet-form.tsx";
 import { MeetsScreen } from "./screens/meets.tsx";
 import { PeopleScreen } from "./screens/people.tsx";
 import { PersonScreen } from "./screens/person.tsx";
+import { PlacesScreen } from "./screens/places.tsx";
 import { PublicDriveScreen } from "./screens/public-drive.tsx";
 import { RecordScreen } from "./screens/record.tsx";
 import { RoadScreen } from "./screens/road.tsx";
@@ -119,6 +120,8 @@ function OwnScreen({ at }: { at: Exclude<Route, PublicRoute> }) {
       return <CarScreen key={at.id} id={at.id} />;
     case "settings":
       return <SettingsScreen />;
+    case "places":
+      return <PlacesScreen />;
     case "devices":
       return <DevicesScreen />;
     case "link":

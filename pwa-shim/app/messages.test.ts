@@ -1,10 +1,11 @@
-import type { DriveSync, DriveView, Refusal, Signal, Status } from "@tourismo/client";
+import type { DriveSync, DriveView, LookView, PlaceView, Refusal, Signal, Status } from "@tourismo/client";
 import { describe, expect, test, vi } from "vitest";
 
 import {
+  adviceAbout,
   describeConnection,
+  describeLook,
   describeNotRecording,
-  describePrivateEnds,
   describeProgress,
   describeRecording,
   describeSafety,
@@ -95,11 +96,28 @@ describe("while positions are refused", () => {
   });
 });
 
-test.each([
-  [true, true, "300 m around its start and its end are left out"],
-  [true, false, "300 m around its start are left out"],
-  [false, true, "300 m around its end are left out"],
-  [false, false, "all of the drive, from its start to its end"],
-])("a copy whose start is private: %s, its end: %s, is described as what it is", (start, end, expected) => {
-  expect(describePrivateEnds({ start, end })).toContain(expected);
+describe("the attack on the own profile", () => {
+  const look = (offM: number | null): LookView => ({
+    position: [8, 47],
+    searchedM2: 1e6,
+    ends: 12,
+    place: offM === null ? null : "p",
+    offM,
+  });
+  const place = (change: Partial<PlaceView>) => ({ id: "p", kind: "home", size: "standard", ...change }) as PlaceView;
+
+  test("says how far the guess is from which place", () => {
+    expect(describeLook(look(140), place({}), "metric")).toBe(
+      "An attacker would look 140 m from “Home” first. 12 shown ends of drives are around it.",
+    );
+    expect(describeLook(look(140), place({ kind: "stop" }), "imperial")).toContain("459 ft from a place where you stopped");
+    expect(describeLook(look(null), undefined, "metric")).toContain("None of your private places is near");
+  });
+
+  test("says what to change", () => {
+    expect(adviceAbout(look(140), place({}))).toContain("Choose the larger circle");
+    expect(adviceAbout(look(140), place({ size: "large" }))).toContain("Publish fewer drives");
+    expect(adviceAbout(look(600), place({}))).toContain("This guess is not close");
+    expect(adviceAbout(look(null), undefined)).toBe("Nothing has to change.");
+  });
 });

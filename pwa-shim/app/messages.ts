@@ -9,10 +9,12 @@ import {
   type FileError,
   type LinkStatus,
   type LogKind,
+  type LookView,
   type MeetFields,
   type NackCode,
   type Persistence,
-  type PrivateEnds,
+  type PlaceKind,
+  type PlaceView,
   type RecordingView,
   type Refusal,
   type SensorFailure,
@@ -21,10 +23,11 @@ import {
   type StorageFailure,
   type StorageStatus,
   TourismoError,
+  type Units,
   type Visibility,
 } from "@tourismo/client";
 
-import { bytes } from "./format.ts";
+import { bytes, height } from "./format.ts";
 
 /** How serious a state is. */
 export type Tone = "good" | "busy" | "warn" | "bad" | "plain";
@@ -380,14 +383,43 @@ export function describeVisibility(visibility: Visibility): string {
   }
 }
 
-/** What others see of a drive with these private ends. */
-export function describePrivateEnds({ start, end }: PrivateEnds): string {
-  const around = start && end ? "its start and its end" : start ? "its start" : end ? "its end" : undefined;
-  const places =
-    around === undefined
-      ? "It shows all of the drive, from its start to its end."
-      : `At least 300 m around ${around} are left out, also where the drive passes there again.`;
-  return `Others get a separate copy. ${places} Its start time is rounded to the hour, and its statistics are those of the visible part. Your notes are not in it.`;
+/** The name of a kind of place. */
+export function nameOfPlace(kind: PlaceKind): string {
+  switch (kind) {
+    case "stop":
+      return "A place where you stopped";
+    case "home":
+      return "Home";
+    case "work":
+      return "Work";
+    case "friend":
+      return "Somebody's home";
+    case "open":
+      return "Not private";
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** A guess nearer to a place than this, metres, is close. */
+const CLOSE_M = 250;
+
+/** Where an attacker would look for a place. */
+export function describeLook(look: LookView, place: PlaceView | undefined, units: Units): string {
+  const ends = `${look.ends} shown ends of drives are around it.`;
+  if (!place || look.offM === null) return `An attacker would look here first. None of your private places is near. ${ends}`;
+  const { value, unit } = height(look.offM, units);
+  const name = place.kind === "stop" ? "a place where you stopped" : `“${nameOfPlace(place.kind)}”`;
+  return `An attacker would look ${value} ${unit} from ${name} first. ${ends}`;
+}
+
+/** What the user can change about that. */
+export function adviceAbout(look: LookView, place: PlaceView | undefined): string {
+  if (!place || look.offM === null) return "Nothing has to change.";
+  if (look.offM >= CLOSE_M) return "This guess is not close. Every further public drive from here helps an attacker.";
+  return place.size === "large"
+    ? "This guess is close. Publish fewer drives from here, or show them to followers only."
+    : "This guess is close. Choose the larger circle for this place, or publish fewer drives from here.";
 }
 
 /** Who sees a drive of the user. */
@@ -486,8 +518,6 @@ function describeErrorCode(code: ErrorCode, error: TourismoError): string {
       return "A handle has 2 to 30 letters of one script or digits, with dots, dashes or underscores between them.";
     case "too_many":
       return "The maximum number is reached. Remove one first.";
-    case "already_published":
-      return "This drive has a published copy, which cannot be changed.";
     case "relay_unknown":
       return "This phone was never connected to the server. Connect it once first.";
     case "nothing_to_import":

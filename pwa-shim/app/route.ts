@@ -27,6 +27,7 @@ const SCREENS = {
   garage: { path: "/garage", title: "Garage" },
   car: { path: "/garage/:id", title: "Car" },
   settings: { path: "/settings", title: "You" },
+  places: { path: "/places", title: "Private places" },
   devices: { path: "/devices", title: "Your devices" },
   /** Links that pair two devices: the new device's key, and the answer to it. */
   link: { path: "/link/:code?", title: "Your devices" },

@@ -13,14 +13,16 @@ import type {
   ImportCandidate,
   ImportMatch,
   LogEntry,
+  LookView,
   MeetFields,
-  PrivateEnds,
+  PlaceKind,
   ProfileFields,
   Reaction,
   SettingsFields,
   Timestamp,
   Topic,
   Visibility,
+  ZoneSize,
 } from "./generated/types.ts";
 import type { DriveFixes, DriveToImport } from "./importer.ts";
 import { errorOf, type FromWorker, type PageInput, type PageRequest, type RequestResult, type ToWorker } from "./messages.ts";
@@ -170,20 +172,27 @@ export class Tourismo {
   }
 
   /**
-   * Publishes a redacted copy of a drive, or changes who can see it; `private` withdraws it. The copy hides the ends of the
-   * drive that are private places: both, unless `setPrivateEnds` or `ends` says otherwise.
+   * Publishes a redacted copy of a drive, or changes who can see it; `private` withdraws it. The copy leaves out everything near
+   * the private places of the account (`places` of the topic `account`).
    */
-  async publishDrive(drive: DocId, visibility: Visibility, ends?: PrivateEnds): Promise<void> {
-    if (ends) await this.setPrivateEnds(drive, ends);
+  async publishDrive(drive: DocId, visibility: Visibility): Promise<void> {
     await this.#done({ type: "publishDrive", drive, visibility });
   }
 
   /**
-   * Sets which ends of a drive are private places. `hidden` and `shownM` of the topic `track` follow. Rejects with
-   * `already_published` if there is a copy, which cannot be changed.
+   * Adds a private place at `[longitude, latitude]`. Published copies that show something near it are withdrawn at once and
+   * published again without it. `none` is for `open` places only.
    */
-  setPrivateEnds(drive: DocId, ends: PrivateEnds): Promise<void> {
-    return this.#done({ type: "setPrivateEnds", drive, ends });
+  addPlace(position: [number, number], kind: PlaceKind, size: ZoneSize): Promise<DocId> {
+    return this.#made({ type: "addPlace", position, kind, size });
+  }
+
+  /**
+   * Changes what a private place is and how much is hidden around it. More is hidden at once, also in published copies; less only
+   * in what is published later.
+   */
+  changePlace(place: DocId, kind: PlaceKind, size: ZoneSize): Promise<void> {
+    return this.#done({ type: "changePlace", place, kind, size });
   }
 
   /**
@@ -216,6 +225,16 @@ export class Tourismo {
     const outcome = await this.#command({ type: "checkImport", drives: candidates });
     if (outcome.type !== "importChecked") throw unexpected(outcome);
     return outcome.found;
+  }
+
+  /**
+   * Attacks the published copies as others could, without a network: says where an attacker who knows the rules, but neither the
+   * secrets of the places nor the streets, would look for a private place.
+   */
+  async attackProfile(): Promise<LookView[]> {
+    const outcome = await this.#command({ type: "attackProfile" });
+    if (outcome.type !== "attacked") throw unexpected(outcome);
+    return outcome.looks;
   }
 
   /** All accepted positions of a drive, for `Importer.write`. Rejects with `track_not_here` like `openDrive`. */
@@ -446,6 +465,7 @@ export class Tourismo {
       case "granted":
       case "grantChecked":
       case "importChecked":
+      case "attacked":
       case "fixes":
       case "token":
         return outcome;

@@ -54,7 +54,7 @@ const REFUSALS: Record<CommandError, string> = {
   not_finished: "the drive is not finished; finish it first",
   not_found: "no document of this kind has this id, or there is nothing to undo; read the view again",
   invalid: "a text is too long or a value is out of range; the type of the argument has the limits",
-  nothing_left_to_publish: "too little of the drive is left once its private ends are hidden; see setPrivateEnds",
+  nothing_left_to_publish: "too little of the drive is left once its private places are hidden; see changePlace",
   too_long_to_publish: "the drive is too long to publish, even with fewer positions",
   track_not_here: "the track is not on this device; try again when it is connected to the relay",
   unreadable: "the stored data of the document is damaged",
@@ -63,7 +63,6 @@ const REFUSALS: Record<CommandError, string> = {
   other_account: "this device holds data of its account; only a device without data can join another one",
   bad_handle: "a handle has 2 to 30 letters of one script or digits, with dots, dashes or underscores between them",
   too_many: "the maximum number is reached; remove one first",
-  already_published: "the drive has a published copy, which cannot be changed",
   relay_unknown: "this device was never connected to its relay; wait until status.link is upToDate",
   nothing_to_import: "fewer than two positions of the drive can be used",
 };

@@ -12,6 +12,7 @@ import { fixesOf, sensorOf } from "./drive.mjs";
 import { hold } from "./hold.mjs";
 import { startRelayOnNetwork } from "./network.mjs";
 import { drawnOn } from "./pixels.mjs";
+import { setPlaces } from "./places.mjs";
 import { built, until } from "./relay.mjs";
 
 /** The drive is replayed faster than it was generated, with adjusted speeds. */
@@ -43,8 +44,8 @@ test("a_drive_over_the_date_line_is_shown_where_it_is", { timeout: 600_000 }, as
 
   // The map of the drive and the preview of its copy: the view fits the line, and the line is whole.
   await page.getByLabel("Everyone").check();
-  await page.getByLabel("Hide the start").uncheck();
-  await page.getByLabel("Hide the end").uncheck();
+  await setPlaces(page, "open");
+  await page.getByLabel("Everyone").check();
   await page.getByTestId("preview").getByText("all of it").waitFor();
   await isShown(page.getByRole("img", { name: "Map of the drive" }));
   await isShown(page.getByRole("img", { name: "Map of what others will see" }));
@@ -114,12 +115,12 @@ function isOneLine(points) {
   assert.deepEqual(leaps, []);
 }
 
-/** Publishes drives of several people over the same road. */
+/** Publishes drives of several people over the same road. They are on both sides of the date line outside the zones of their ends. */
 async function showDrives(t, port) {
   const folder = mkdtempSync(join(tmpdir(), "tourismo-date-line-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, "taveuni.gpx");
-  writeFileSync(file, lately(atTheDateLine(await madeDrive(12), 6)));
+  writeFileSync(file, lately(atTheDateLine(await madeDrive(30, "lane"), 6)));
   const replay = await built("tourismo-tests", "tourismo-replay");
   const relay = `ws://127.0.0.1:${port}/v1/sync`;
   for (let person = 0; person < FEWEST; person++) {
@@ -127,9 +128,9 @@ async function showDrives(t, port) {
   }
 }
 
-async function madeDrive(minutes) {
+async function madeDrive(minutes, road = "mountain") {
   const made = await built("tourismo-tests", "tourismo-made");
-  return execFileSync(made, ["--seed", "5", "--minutes", String(minutes), "--road", "mountain"], { encoding: "utf8" });
+  return execFileSync(made, ["--seed", "5", "--minutes", String(minutes), "--road", road], { encoding: "utf8" });
 }
 
 /** Moves a drive so that its middle, or a later part of it, is at Taveuni on 180°. */

@@ -177,7 +177,7 @@ async function addCar(person, name) {
 
 async function recordAndPublish({ page, at }) {
   const made = await built("tourismo-tests", "tourismo-made");
-  const gpx = execFileSync(made, ["--seed", "5", "--minutes", "2", "--road", "mountain"], { encoding: "utf8" });
+  const gpx = execFileSync(made, ["--seed", "5", "--minutes", "12", "--road", "lane"], { encoding: "utf8" });
   const thinned = fixesOf(gpx).filter((_, number) => number % THINNED === 0);
   const drive = thinned.map((fix) => ({ ...fix, speed: fix.speed * HASTE }));
   await at("record");

@@ -1,4 +1,4 @@
-// The preview of a published copy. The start and end of a drive on a race track are not private, so that the owner shows them.
+// The preview of a published copy. A race track is not private, so that its owner shows it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,6 +8,7 @@ import { distanceM, sensorOf } from "./drive.mjs";
 import { hold } from "./hold.mjs";
 import { startRelayOnNetwork } from "./network.mjs";
 import { drawnOn } from "./pixels.mjs";
+import { setPlaces } from "./places.mjs";
 import { until } from "./relay.mjs";
 
 /** The factor by which clocks run faster, so that 23 km take little more than a minute. */
@@ -16,7 +17,7 @@ const EVERY_MS = 500;
 /** 40 m/s, slow enough that a position that arrives early is not refused as a jump. */
 const STEP_M = 20;
 const LONG_M = 23_000;
-/** All of the track is within the hidden radius around a private place. */
+/** All of the track is within the zone of a private place. */
 const RADIUS_M = 140;
 
 test("a_closed_circuit_is_published_as_its_owner_saw_it_before", { timeout: 600_000 }, async (t) => {
@@ -44,19 +45,21 @@ test("a_closed_circuit_is_published_as_its_owner_saw_it_before", { timeout: 600_
   await preview.getByText("Too little of this drive would be left").waitFor();
   assert.ok(await page.getByTestId("publish").isDisabled(), "what would be nothing is not published");
 
-  // The owner shows both ends, and sees all of the drive on both maps.
-  await page.getByLabel("Hide the start").uncheck();
-  await page.getByLabel("Hide the end").uncheck();
+  // The owner says that the place is not private, and sees all of the drive on both maps.
+  await setPlaces(page, "open");
+  await page.getByLabel("Everyone").check();
   await preview.getByText(/^Others will see 2[23]\.\d km, all of it\.$/).waitFor();
   const map = page.getByRole("img", { name: "Map of what others will see" });
   const drawn = await drawnOn(map);
   assert.ok(drawn && drawn.bottom - drawn.top > 0.4 && drawn.isWhole, JSON.stringify(drawn));
   await page.getByText("Nothing of it is hidden").waitFor();
 
-  // With an end hidden again nothing is left. The last choice counts.
-  await page.getByLabel("Hide the end").check();
+  // With a private place nothing is left. The last choice counts.
+  await setPlaces(page, "home");
+  await page.getByLabel("Everyone").check();
   await preview.getByText("Too little of this drive would be left").waitFor();
-  await page.getByLabel("Hide the end").uncheck();
+  await setPlaces(page, "open");
+  await page.getByLabel("Everyone").check();
   await preview.getByText("all of it").waitFor();
   await page.getByTestId("publish").click();
   const [item] = await until("it is in the feed", async () => {
@@ -68,9 +71,13 @@ test("a_closed_circuit_is_published_as_its_owner_saw_it_before", { timeout: 600_
   const [longitude, latitude] = geometry.coordinates[0][0];
   assert.ok(distanceM({ longitude, latitude }, laps[0]) < STEP_M + 1, "its start is shown");
 
-  // The published copy does not change.
+  // A private place withdraws the published copy.
   await page.getByText("Others see all of it").waitFor();
-  assert.equal(await page.getByTestId("ends").count(), 0);
+  await setPlaces(page, "home");
+  await until("nothing of it is in the feed", async () => {
+    const { drives } = await (await fetch(`${network.address}/v1/feed/public`)).json();
+    return drives.length === 0;
+  });
 });
 
 /** Laps of a circle that end at their start. */

@@ -110,7 +110,7 @@ async function showDrives(t, port) {
   const folder = mkdtempSync(join(tmpdir(), "tourismo-roads-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, "pass.gpx");
-  writeFileSync(file, lately(await madeDrive(12)));
+  writeFileSync(file, lately(await madeDrive(30)));
   const replay = await built("tourismo-tests", "tourismo-replay");
   const relay = `ws://127.0.0.1:${port}/v1/sync`;
   for (let person = 0; person < FEWEST; person++) {

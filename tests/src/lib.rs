@@ -7,6 +7,7 @@ pub mod attack;
 pub mod bench;
 pub mod community;
 pub mod daemon;
+pub mod home_attack;
 pub mod kills;
 pub mod network;
 pub mod phone;

@@ -179,6 +179,7 @@ pub async fn order(phone: &mut Phone, name: &'static str, command: Command) -> R
             CommandOutcome::Granted { grant: _ }
             | CommandOutcome::GrantChecked { .. }
             | CommandOutcome::ImportChecked { found: _ }
+            | CommandOutcome::Attacked { looks: _ }
             | CommandOutcome::Fixes { .. }
             | CommandOutcome::Token { .. },
         ) => Ok(None),

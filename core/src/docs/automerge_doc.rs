@@ -252,6 +252,11 @@ impl Edit<'_, '_> {
         }
     }
 
+    /// A new, empty map at a key of the root, in the place of whatever was there.
+    pub fn new_map(&mut self, key: &str) -> Result<ObjId, AutomergeError> {
+        self.0.put_object(ROOT, key, ObjType::Map)
+    }
+
     /// Sets bytes in a map.
     pub fn bytes_in(&mut self, map: &ObjId, key: &str, value: Vec<u8>) -> Result<(), AutomergeError> {
         self.0.put(map, key, ScalarValue::Bytes(value))

@@ -6,7 +6,6 @@ use serde::Serialize;
 use crate::docs::automerge_doc::{self, Competing, EditError, NewChange};
 use crate::docs::{LinkRenewal, Visibility};
 use crate::id::DocId;
-use crate::privacy::PrivateEnds;
 use crate::stats::DriveStats;
 use crate::time::{Timestamp, UtcOffset};
 
@@ -49,10 +48,6 @@ pub struct DriveFields {
     /// Whether devices finished the drive concurrently with different statistics.
     #[n(11)]
     pub is_contested: bool,
-    /// The ends that a published copy hides.
-    #[n(12)]
-    #[cbor(default)]
-    pub private_ends: PrivateEnds,
     /// The UTC offset at the start; absent if unknown.
     #[n(13)]
     pub utc_offset: Option<UtcOffset>,
@@ -63,6 +58,22 @@ pub struct DriveFields {
     /// The digest of the fixes that it was imported from; absent for a recorded drive.
     #[n(15)]
     pub source: Option<SourceDigest>,
+    /// Which of its ends are no private places.
+    #[n(16)]
+    #[cbor(default)]
+    pub open_ends: OpenEnds,
+}
+
+/// The ends of a drive that its owner called no private places, in versions without a list of places. A place that is found
+/// there is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+pub struct OpenEnds {
+    /// Where it began.
+    #[n(0)]
+    pub start: bool,
+    /// Where it ended.
+    #[n(1)]
+    pub end: bool,
 }
 
 /// The SHA-256 of the fixes of an imported drive.
@@ -107,8 +118,6 @@ pub struct DriveEdit<'a> {
     pub track: Option<DocId>,
     /// Its published copy and the visibility of that copy.
     pub published: Option<(DocId, Visibility)>,
-    /// The ends that are private places.
-    pub private_ends: Option<PrivateEnds>,
     /// The number of renewals of the link to its published copy.
     pub renewals: Option<u32>,
     /// The digest of the fixes that it was imported from.
@@ -175,15 +184,6 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
                 edit.string("visibility", visibility.name())?;
             }
         }
-        if let Some(PrivateEnds { start, end }) = change.private_ends {
-            for (key, is_open, was_open) in
-                [(OPEN_START, !start, !before.private_ends.start), (OPEN_END, !end, !before.private_ends.end)]
-            {
-                if is_open != was_open {
-                    edit.boolean(key, is_open)?;
-                }
-            }
-        }
         if let Some(source) = change.source.filter(|source| before.source != Some(*source)) {
             edit.bytes_or_nothing("source", Some(&source.0))?;
         }
@@ -214,10 +214,10 @@ pub fn read(doc: &Automerge) -> DriveFields {
         deleted: automerge_doc::boolean(doc, "deleted"),
         conflicts: conflicts(doc, &visibilities),
         is_contested: automerge_doc::competing(doc, "stats").values.len() > 1,
-        private_ends: PrivateEnds { start: !is_open(doc, OPEN_START), end: !is_open(doc, OPEN_END) },
         utc_offset: automerge_doc::utc_offset(doc, "utcOffsetMin"),
         renewals: renewed.map_or(0, |renewed| renewed.renewals),
         source: automerge_doc::bytes(doc, "source").and_then(|bytes| bytes.try_into().ok()).map(SourceDigest),
+        open_ends: OpenEnds { start: is_open(doc, OPEN_START), end: is_open(doc, OPEN_END) },
     }
 }
 

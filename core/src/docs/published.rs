@@ -2,12 +2,16 @@
 //!
 //! Automerge keeps history, so private data must never be written here: see [`crate::privacy`]. Statistics are not
 //! stored either: readers compute them from the track.
+//!
+//! A copy notes by which rules it was redacted (`rules`, absent in copies of before). One of other rules, or one that was
+//! withdrawn because it shows what is to be hidden (`rules` 0), is private and stays so until it is made again.
 
-use automerge::{Automerge, ObjId, ROOT, ReadDoc, Value};
+use automerge::{Automerge, AutomergeError, ObjId, ROOT, ReadDoc, ScalarValue, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::docs::automerge_doc::{self, Competing, EditError, NewChange};
+use crate::docs::automerge_doc::{self, Competing, Edit, EditError, NewChange};
 use crate::id::ChangeHash;
+use crate::privacy;
 use crate::time::{Timestamp, UtcOffset};
 
 /// The visibility of a published copy or a meet.
@@ -104,15 +108,62 @@ pub fn create(doc: &mut Automerge, fields: &PublishedFields) -> Result<Option<Ne
         edit.string_if_changed("visibility", "", fields.visibility.name())?;
         edit.int_or_nothing("startedAt", Some(fields.started_at.as_millis()))?;
         edit.int_or_nothing("utcOffsetMin", fields.utc_offset.map(UtcOffset::as_minutes))?;
-        let blocks = edit.map("b")?;
-        for (index, block) in fields.blocks.iter().enumerate() {
-            edit.bytes_in(&blocks, &format!("{index:04}"), block.clone())?;
-        }
-        Ok(())
+        put_blocks(edit, &fields.blocks)
     })
 }
 
-/// Changes title, car and visibility of a published copy.
+/// Replaces everything that the copy shows, after it was withdrawn. Blocks of different redactions are never mixed: they are
+/// in a new map, of which one counts as a whole.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn make_again(doc: &mut Automerge, fields: &PublishedFields) -> Result<Option<NewChange>, EditError> {
+    let (title_before, car_before) = (automerge_doc::string(doc, "title"), automerge_doc::string(doc, "car"));
+    automerge_doc::edit(doc, |edit| {
+        edit.int_or_nothing("startedAt", Some(fields.started_at.as_millis()))?;
+        put_blocks(edit, &fields.blocks)?;
+        edit.int_or_nothing("utcOffsetMin", fields.utc_offset.map(UtcOffset::as_minutes))?;
+        edit.string_if_changed("title", &title_before, &fields.title)?;
+        edit.string_if_changed("car", &car_before, &fields.car)?;
+        edit.string("visibility", fields.visibility.name())
+    })
+}
+
+fn put_blocks(edit: &mut Edit<'_, '_>, all: &[Vec<u8>]) -> Result<(), AutomergeError> {
+    let blocks = edit.new_map("b")?;
+    for (index, block) in all.iter().enumerate() {
+        edit.bytes_in(&blocks, &format!("{index:04}"), block.clone())?;
+    }
+    edit.int_or_nothing("rules", Some(privacy::RULES))
+}
+
+/// Returns whether the copy was redacted by the rules of this version and not withdrawn since. Of concurrent statements all
+/// must say so.
+pub fn is_current(doc: &Automerge) -> bool {
+    let said = automerge_doc::competing(doc, "rules");
+    !said.is_cut && !said.values.is_empty() && said.values.iter().all(|rules| rules.as_i64() == Some(privacy::RULES))
+}
+
+/// Withdraws a copy that shows what is to be hidden, until [`make_again`].
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn withdraw_for_redaction(doc: &mut Automerge) -> Result<Option<NewChange>, EditError> {
+    let said = automerge_doc::competing(doc, "visibility");
+    let is_private = said.values == [ScalarValue::Str(Visibility::Private.name().into())];
+    let is_marked = automerge_doc::competing(doc, "rules").values == [ScalarValue::Int(WITHDRAWN)];
+    automerge_doc::edit(doc, |edit| {
+        if !is_marked {
+            edit.int_or_nothing("rules", Some(WITHDRAWN))?;
+        }
+        if is_private { Ok(()) } else { edit.string("visibility", Visibility::Private.name()) }
+    })
+}
+
+/// The rules of a copy that was withdrawn to be made again.
+const WITHDRAWN: i64 = 0;
+
+/// Changes title, car and visibility of a published copy. One that is not current stays private, see [`is_current`].
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
@@ -123,6 +174,7 @@ pub fn change(
     visibility: Visibility,
 ) -> Result<Option<NewChange>, EditError> {
     let (title_before, car_before) = (automerge_doc::string(doc, "title"), automerge_doc::string(doc, "car"));
+    let visibility = if is_current(doc) { visibility } else { Visibility::Private };
     let said = automerge_doc::competing(doc, "visibility");
     let is_settled = !said.is_cut && said.values.len() == 1 && Visibility::among(&said) == visibility;
     automerge_doc::edit(doc, |edit| {

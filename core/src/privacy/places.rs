@@ -28,7 +28,7 @@ pub const SAME_PLACE_M: f64 = 250.0;
 pub const ALWAYS_HIDDEN_M: f64 = 300.0;
 
 /// Radius of the standard zone and the largest offset of its centre from the place, metres.
-const STANDARD_M: (f64, f64) = (800.0, 500.0);
+pub(super) const STANDARD_M: (f64, f64) = (800.0, 500.0);
 /// Radius of the large zone and the largest offset of its centre from that of the standard zone, metres.
 const LARGE_M: (f64, f64) = (1_100.0, 300.0);
 
@@ -171,6 +171,25 @@ impl Place {
             ZoneSize::Standard => Some(Zone::around(standard(), STANDARD_M.0)),
             ZoneSize::Large => Some(Zone::around(offset(standard(), &self.secret, b"large", LARGE_M.1), LARGE_M.0)),
         }
+    }
+}
+
+impl Place {
+    /// Returns whether the zone may hide something within bounds: west, south, east, north, degrees.
+    pub fn may_hide_in(&self, [west_deg, south_deg, east_deg, north_deg]: [f64; 4]) -> bool {
+        // A degree of latitude is at least 110.5 km long.
+        let margin_deg = REACH_M / 110_000.0;
+        let Position { lat_deg, lon_deg } = self.position;
+        if self.size == ZoneSize::None || !(south_deg - margin_deg..=north_deg + margin_deg).contains(&lat_deg) {
+            return false;
+        }
+        let cos_lat = libm::cos((lat_deg.abs() + margin_deg).to_radians());
+        if cos_lat < 0.02 {
+            return true;
+        }
+        let margin_deg = margin_deg / cos_lat;
+        let width_deg = (east_deg - west_deg).rem_euclid(360.0);
+        (lon_deg - west_deg + margin_deg).rem_euclid(360.0) <= width_deg + 2.0 * margin_deg
     }
 }
 
@@ -335,6 +354,24 @@ mod tests {
             }
             for far in around(place.position, REACH_M + 0.01) {
                 prop_assert!(!zone.holds(far));
+            }
+        }
+
+        #[test]
+        fn whatever_a_zone_hides_is_within_the_bounds_that_it_may_hide_in(
+            lat in prop_oneof![-90.0..=90.0_f64, 88.9..=90.0_f64],
+            lon in prop_oneof![-180.0..=180.0_f64, 179.98..=180.0_f64],
+            secret in any::<u128>(),
+            degrees in 0.0..360.0_f64,
+            far_m in 0.0..2_000.0_f64,
+            height in 0.0..0.1_f64,
+        ) {
+            let place = place(lat, lon, secret, ZoneSize::Large);
+            let (sin, cos) = libm::sincos(degrees.to_radians());
+            let at = TangentPlane::at(place.position).unproject(far_m * sin, far_m * cos);
+            if place.zone().expect("it is private").holds(at.into()) {
+                let east = if at.lon_deg + height > 180.0 { at.lon_deg + height - 360.0 } else { at.lon_deg + height };
+                prop_assert!(place.may_hide_in([at.lon_deg, at.lat_deg, east, at.lat_deg + height]));
             }
         }
 

@@ -5,7 +5,7 @@
 
 use crate::fix::Fix;
 use crate::geodesy::{Ecef, Position, distance_m};
-use crate::track::parts::is_plausible_step;
+use crate::track::parts::is_plausible_end;
 
 /// The minimum time within [`STAY_M`] that is a stay, milliseconds.
 pub const STAY_MS: i64 = 180_000;
@@ -29,7 +29,7 @@ pub fn stops(fixes: &[Fix]) -> Vec<Position> {
     let mut stops = vec![Position::from(first), Position::from(last)];
     for pair in fixes.windows(2) {
         let (before, after) = (&pair[0], &pair[1]);
-        let is_jump = || (is_near_an_end(before) || is_near_an_end(after)) && !is_plausible_step(before, after);
+        let is_jump = || (is_near_an_end(before) || is_near_an_end(after)) && !is_plausible_end(before, after);
         if is_slow_gap(before, after) || is_jump() {
             stops.extend([Position::from(before), Position::from(after)]);
         }

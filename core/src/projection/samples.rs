@@ -2,14 +2,15 @@
 //! version.
 
 use super::{DocumentRow, PublishedRow};
-use crate::docs::drive::{DriveConflict, DriveFields, SourceDigest};
+use crate::docs::drive::{DriveConflict, DriveFields, OpenEnds, SourceDigest};
 use crate::docs::logbook::{Cost, LogEntry, LogKind};
 use crate::docs::meet::{MeetFields, MeetRow};
 use crate::docs::settings::Units;
 use crate::docs::social::{self, Answer, Comment, Reaction, SocialRow};
 use crate::docs::{CarFields, LogItem, NamedDevice, ProfileFields, SettingsFields, Visibility};
+use crate::geodesy::Position;
 use crate::id::{AccountId, DocId};
-use crate::privacy::PrivateEnds;
+use crate::privacy::places::{Place, PlaceKind, PlaceSecret, ZoneSize};
 use crate::roads::{RoadParts, RoadScore, RoadStretch, RoadView};
 use crate::stats::DriveStats;
 use crate::time::{Timestamp, UtcOffset};
@@ -42,7 +43,7 @@ pub fn rows() -> Vec<(&'static str, DocId, DocumentRow)> {
     let devices = vec![NamedDevice { key: "0102".to_owned(), name: "phone".to_owned() }];
     let settings = SettingsFields { units: Units::Imperial, default_visibility: Visibility::Followers };
     vec![
-        ("settings", DOC, DocumentRow::Settings(settings, devices)),
+        ("settings", DOC, DocumentRow::Settings(settings, devices, vec![place()])),
         ("profile", DOC, DocumentRow::Profile(profile())),
         ("car", DOC, DocumentRow::Car(car(), vec![LogItem { id: DOC, entry: log_entry() }])),
         ("drive", DOC, DocumentRow::Drive(drive())),
@@ -103,10 +104,21 @@ fn drive() -> DriveFields {
             DriveConflict::Visibility { values: vec![Visibility::Private, Visibility::Public] },
         ],
         is_contested: true,
-        private_ends: PrivateEnds { start: true, end: false },
+        open_ends: OpenEnds { start: true, end: false },
         utc_offset: UtcOffset::from_minutes(120),
         renewals: 12,
         source: Some(SourceDigest([5; 32])),
+    }
+}
+
+fn place() -> Place {
+    Place {
+        id: DOC,
+        position: Position { lat_deg: 46.0, lon_deg: 8.0 },
+        secret: PlaceSecret([7; 16]),
+        is_found: true,
+        kind: PlaceKind::Home,
+        size: ZoneSize::Large,
     }
 }
 
@@ -115,7 +127,8 @@ fn track() -> DocumentRow {
     let score = RoadScore { score: 6, parts, measured_m: 7 };
     let stretch = RoadStretch { from_at: AT, to_at: AT + 1, from: [8.0, 46.0], to: [8.5, 46.5], score };
     let view = RoadView { score: Some(score), stretches: vec![stretch] };
-    DocumentRow::Track(Box::new(view), Some([8.0, 46.0, 9.0, 47.0]))
+    let stop = Position { lat_deg: 46.0, lon_deg: 8.0 };
+    DocumentRow::Track(Box::new(view), Some([8.0, 46.0, 9.0, 47.0]), vec![stop])
 }
 
 fn published() -> PublishedRow {

@@ -3,10 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::privacy::{PrivateEnds, preview, redact};
+use crate::geodesy::Position;
+use crate::id::DocId;
+use crate::privacy::places::{Place, PlaceKind, PlaceSecret, ZoneSize, unknown_stops};
+use crate::privacy::stops::stops;
+use crate::privacy::{preview, redact};
 use crate::roads::RoadSteps;
 use crate::testing::{START, fix, fix_at_speed};
-use crate::track::parts::parts;
+use crate::track::parts::{merged, parts};
 
 /// A fix that no sensor would report.
 fn nonsense() -> impl Strategy<Value = Fix> {
@@ -106,10 +110,13 @@ fn check(fixes: &[Fix]) -> Result<Stretch, TestCaseError> {
     for road in RoadSteps::of(&track[0].fixes).view().stretches {
         prop_assert!(road.from_at <= road.to_at && road.score.score <= 100);
     }
-    for (start, end) in [(true, true), (false, true), (true, false), (false, false)] {
-        let private = PrivateEnds { start, end };
-        let redacted = redact(&track, private);
-        let seen = preview(&track, private);
+    let stops = unknown_stops(&stops(&merged(&track)), &[]);
+    for (kind, size) in [(PlaceKind::Stop, ZoneSize::Standard), (PlaceKind::Open, ZoneSize::None)] {
+        let (id, secret) = (DocId::from_bytes([1; 16]), PlaceSecret([1; 16]));
+        let place = |position: &Position| Place { id, position: *position, secret, is_found: true, kind, size };
+        let places: Vec<Place> = stops.iter().map(place).collect();
+        let redacted = redact(&track, &places);
+        let seen = preview(&track, &places);
         prop_assert_eq!(seen.shown_m, redacted.as_ref().ok().map(|shown| shown.stats.distance_m));
         prop_assert!(seen.hidden.iter().all(|piece| piece.len() > 1));
         if let Ok(shown) = redacted {

@@ -8,7 +8,8 @@ mod garage;
 mod importing;
 mod meets;
 mod needs;
-mod published_blocks;
+mod places;
+pub(super) mod published_blocks;
 mod queue;
 mod social;
 mod tracks;
@@ -21,16 +22,14 @@ use crate::docs::automerge_doc::{EditError, NewChange};
 use crate::docs::{Invalid, Visibility, drive, profile, published, settings};
 use crate::id::{AccountId, DeviceKey, DocId};
 use crate::kind::IdRule;
-use crate::privacy;
 use crate::projection::DocumentRow;
 use crate::read_token::{MAX_LIFETIME_MS, read_bytes};
 use crate::replica::io::{Command, CommandError, CommandOutcome, Effect, Topic};
 use crate::replica::signing::{Signing, TokenTerms};
 use crate::replica::views::TrackView;
-use crate::replica::{Replica, bootstrap};
+use crate::replica::{Replica, bootstrap, redacted_copy};
 use crate::session::client::Identity;
 use crate::time::Now;
-use crate::track::parts::merged;
 use crate::wire::{DocKind, MAX_CHUNK_BYTES, grant_bytes, join_check};
 
 /// The result of applying a command.
@@ -60,6 +59,7 @@ impl Replica {
                 return self.wait(request, command);
             }
             Err(Unmet::Recovery) => return self.wait(request, command),
+            Err(Unmet::Redaction) => return self.commands.wait_for_redaction(request, command),
         };
         match applied {
             // A command that changes only what is shown has nothing to write.
@@ -118,7 +118,8 @@ impl Replica {
             }
             Command::DeleteDrive { drive } => self.delete_drive(*drive),
             Command::PublishDrive { drive, visibility } => self.publish_drive(*drive, *visibility),
-            Command::SetPrivateEnds { drive, ends } => self.set_private_ends(*drive, *ends),
+            Command::AddPlace { position, kind, size } => self.add_place(*position, *kind, *size),
+            Command::ChangePlace { place, kind, size } => self.change_place(*place, *kind, *size),
             Command::TakeBackRefused { drive, fixes, holds } => self.take_back_refused(*drive, fixes, *holds),
             Command::RenewLink { drive } => self.renew_link(*drive),
             Command::ImportDrive { source, title, notes, car, fixes } => {
@@ -127,6 +128,10 @@ impl Replica {
             Command::CheckImport { drives } => {
                 let outcome = CommandOutcome::ImportChecked { found: self.check_import(drives) };
                 self.output.effects.push(Effect::Settled { request, outcome });
+                return Ok(Applied::AnsweredElsewhere);
+            }
+            Command::AttackProfile => {
+                self.reconcilers.attack.request(request, &self.documents);
                 return Ok(Applied::AnsweredElsewhere);
             }
             Command::ReadFixes { drive } => {
@@ -233,7 +238,7 @@ impl Replica {
         let fields = self.drive(&drive)?.clone();
         let copy = match self.copy(&drive)? {
             Some(copy) => {
-                self.change_published(drive, copy, visibility)?;
+                self.show_copy(drive, &fields, copy, visibility)?;
                 copy
             }
             None if visibility == Visibility::Private => match fields.published {
@@ -270,8 +275,7 @@ impl Replica {
         visibility: Visibility,
     ) -> Result<(), CommandError> {
         if self.documents.record(&copy).is_some_and(|record| record.is_here()) {
-            self.change_published(drive, copy, visibility)?;
-            return Ok(());
+            return self.show_copy(drive, fields, copy, visibility);
         }
         let track = fields.track.ok_or(CommandError::Unreadable)?;
         let redacted = self.redact(&track, fields, visibility)?;
@@ -306,22 +310,28 @@ impl Replica {
         fields: &drive::DriveFields,
         visibility: Visibility,
     ) -> Result<published::PublishedFields, CommandError> {
-        let stretches = self.documents.stretches(track);
-        // The end of the drive cannot be hidden while that part of the track is missing here.
-        if merged(&stretches).len() < fields.stats.map_or(0, |stats| stats.fixes as usize) {
-            return Err(CommandError::TrackNotHere);
+        let places = self.documents.places(&self.device.identity.account).to_vec();
+        redacted_copy::redact(&mut self.documents, track, fields, visibility, &places)
+    }
+
+    /// Shows an existing copy to others. One that is not current is made again.
+    fn show_copy(
+        &mut self,
+        drive: DocId,
+        fields: &drive::DriveFields,
+        copy: DocId,
+        visibility: Visibility,
+    ) -> Result<(), CommandError> {
+        let document = self.documents.loaded(&copy).ok_or(CommandError::NotFound)?;
+        if visibility == Visibility::Private || published::is_current(document) {
+            return self.change_published(drive, copy, visibility);
         }
-        let redacted =
-            privacy::redact(&stretches, fields.private_ends).map_err(|_| CommandError::NothingLeftToPublish)?;
-        let blocks = published_blocks::pack(&redacted.fixes).ok_or(CommandError::TooLongToPublish)?;
-        Ok(published::PublishedFields {
-            title: fields.title.clone(),
-            car: self.documents.car_name(fields.car),
-            started_at: redacted.started_at,
-            utc_offset: fields.utc_offset,
-            visibility,
-            blocks,
-        })
+        let track = fields.track.ok_or(CommandError::Unreadable)?;
+        let redacted = self.redact(&track, fields, visibility)?;
+        let document = self.documents.loaded(&copy).ok_or(CommandError::NotFound)?;
+        let change = published::make_again(document, &redacted).map_err(unreadable)?;
+        self.documents.add_own(&mut self.writes, copy, change);
+        Ok(())
     }
 
     fn open_drive(&mut self, drive: DocId) -> Result<Option<DocId>, CommandError> {

@@ -4,6 +4,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::id::DocId;
+use crate::privacy::places::PlaceSecret;
 use crate::replica::signing::Signatures;
 use crate::session::client::Identity;
 use crate::time::{Now, UtcOffset};
@@ -42,6 +43,14 @@ impl Device {
         let mut part = [0; 6];
         self.rng.fill_bytes(&mut part);
         DocId::bound(&self.identity.account, part)
+    }
+
+    /// Returns the id and the secret of a new place.
+    pub(super) fn new_place(&mut self) -> (DocId, PlaceSecret) {
+        let (mut id, mut secret) = ([0; 16], [0; 16]);
+        self.rng.fill_bytes(&mut id);
+        self.rng.fill_bytes(&mut secret);
+        (DocId::from_bytes(id), PlaceSecret(secret))
     }
 
     /// Returns a new id that sorts after the earlier ones.

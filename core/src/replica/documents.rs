@@ -74,6 +74,8 @@ pub(crate) enum DocumentEvent {
     Concurrent(DocId),
     /// A drive or a published copy changed remotely, and the two were not compared with each other.
     Changed(DocId),
+    /// The row of a track was folded.
+    TrackFolded(DocId),
 }
 
 impl DocumentStore {
@@ -156,6 +158,16 @@ impl DocumentStore {
     /// Returns the document, if it is in memory.
     pub(crate) fn loaded(&mut self, doc: &DocId) -> Option<&mut Automerge> {
         self.documents.loaded_mut(doc)
+    }
+
+    /// Returns whether anything happened that concerns the reconcilers.
+    pub(crate) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Returns a document that is in memory, to look at.
+    pub(crate) fn peek(&self, doc: &DocId) -> Option<&Automerge> {
+        self.documents.loaded(doc)
     }
 
     /// Takes what concerns the reconcilers and happened since the last call.

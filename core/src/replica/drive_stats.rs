@@ -28,7 +28,7 @@ impl StatsReconciler {
     pub(super) fn note(&mut self, event: DocumentEvent) {
         match event {
             DocumentEvent::Merged(doc) => drop(self.merged.insert(doc)),
-            DocumentEvent::Concurrent(_) | DocumentEvent::Changed(_) => {}
+            DocumentEvent::Concurrent(_) | DocumentEvent::Changed(_) | DocumentEvent::TrackFolded(_) => {}
         }
     }
 

@@ -27,7 +27,9 @@ impl Replica {
 
     /// A waiting command is retried only on an event, so one must be pending.
     fn check_waiting_commands(&self) -> Result<(), String> {
-        let is_anything_coming = self.reads.is_any_awaited() || self.sync_client.fetches().next().is_some();
+        let is_redaction_awaited = self.commands.awaits_redaction() && !self.is_redaction_settled();
+        let is_anything_coming =
+            is_redaction_awaited || self.reads.is_any_awaited() || self.sync_client.fetches().next().is_some();
         match self.commands.waiting().next() {
             Some((request, command)) if !is_anything_coming => {
                 Err(format!("command {request} waits for nothing: {command:?}"))

@@ -7,7 +7,8 @@ use crate::docs::social::Relation;
 use crate::docs::{Answer, CarFields, LogEntry, MeetFields, ProfileFields, Reaction, SettingsFields, Visibility};
 use crate::fix::Fix;
 use crate::id::{AccountId, DocId};
-use crate::privacy::PrivateEnds;
+use crate::privacy::places::{PlaceKind, ZoneSize};
+use crate::replica::views::LookView;
 use crate::time::Timestamp;
 
 /// An event for the replica.
@@ -188,13 +189,28 @@ pub enum Command {
         /// The visibility of the copy.
         visibility: Visibility,
     },
-    /// Sets which ends of a drive are private places, which a published copy hides. An existing copy stays unchanged.
-    SetPrivateEnds {
-        /// The drive.
-        drive: DocId,
-        /// The ends.
-        ends: PrivateEnds,
+    /// Adds a private place. What is published already and shows something of its zone is withdrawn and made again.
+    AddPlace {
+        /// Longitude and latitude, degrees.
+        position: [f64; 2],
+        /// The kind.
+        kind: PlaceKind,
+        /// The size of the zone; none only for an open place.
+        size: ZoneSize,
     },
+    /// Changes the kind of a private place and the size of its zone. A larger zone withdraws and makes again what is
+    /// published; a smaller one concerns only what is published later.
+    ChangePlace {
+        /// The place.
+        place: DocId,
+        /// The kind.
+        kind: PlaceKind,
+        /// The size of the zone; none only for an open place.
+        size: ZoneSize,
+    },
+    /// Attacks the published copies as others could, and says where an attacker would look for a private place. Nothing is
+    /// changed.
+    AttackProfile,
     /// Takes refused positions of a drive back, so that they count, or refuses them again.
     TakeBackRefused {
         /// The drive.
@@ -462,6 +478,11 @@ pub enum CommandOutcome {
         /// One for each drive.
         found: Vec<ImportMatch>,
     },
+    /// Where an attacker would look for a private place, the area with the most evidence first.
+    Attacked {
+        /// Empty if too few drives are shown.
+        looks: Vec<LookView>,
+    },
     /// The accepted fixes of a drive in the order of time.
     Fixes {
         /// In the format of [`crate::fix::packed`].
@@ -545,9 +566,6 @@ pub enum CommandError {
     /// The maximum number of follows, logbook entries or co-organisers is reached.
     #[error("the maximum number is reached")]
     TooMany,
-    /// The drive has a published copy, which does not change.
-    #[error("the drive has a published copy, which does not change")]
-    AlreadyPublished,
     /// The phone has not connected to a relay yet, so a token cannot name one.
     #[error("this phone has not connected to its relay yet")]
     RelayUnknown,
@@ -574,7 +592,6 @@ impl CommandError {
             CommandError::OtherAccount => "other_account",
             CommandError::BadHandle => "bad_handle",
             CommandError::TooMany => "too_many",
-            CommandError::AlreadyPublished => "already_published",
             CommandError::RelayUnknown => "relay_unknown",
             CommandError::NothingToImport => "nothing_to_import",
         }

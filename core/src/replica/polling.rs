@@ -3,10 +3,12 @@
 //! The order does not matter: each component acts on the state that is there when it is polled, and is polled again. The
 //! simulator polls in random orders.
 
+use crate::projection::DocumentRow;
 use crate::replica::Replica;
 use crate::replica::io::Topic;
 use crate::replica::reconcile::{ReconcileContext, Reconcilers};
 use crate::replica::recording::Recording;
+use crate::replica::views::TrackView;
 use crate::time::Now;
 
 /// A component that may have work although no input is for it.
@@ -18,10 +20,18 @@ enum Component {
     Tracks,
     /// Rows of documents in storage.
     Rows,
+    /// The list of private places.
+    Places,
+    /// The reconciler of what published copies show.
+    Redactions,
+    /// The commands that wait for it.
+    Commands,
     /// The reconciler of published copies.
     Copies,
     /// The reconciler of statistics.
     Stats,
+    /// The attack on the own profile.
+    Attack,
     /// The recording of a killed app.
     Recovery,
     /// The sync client.
@@ -32,12 +42,16 @@ enum Component {
     Writes,
 }
 
-const COMPONENTS: [Component; 9] = [
+const COMPONENTS: [Component; 13] = [
     Component::Reads,
     Component::Tracks,
     Component::Rows,
+    Component::Places,
+    Component::Redactions,
+    Component::Commands,
     Component::Copies,
     Component::Stats,
+    Component::Attack,
     Component::Recovery,
     Component::SyncClient,
     Component::Memory,
@@ -64,13 +78,13 @@ impl Replica {
     }
 
     #[cfg(not(feature = "faults"))]
-    fn poll_order(&self) -> [Component; 9] {
+    fn poll_order(&self) -> [Component; 13] {
         COMPONENTS
     }
 
     /// Returns the order of the next round: any, if the simulator wants that.
     #[cfg(feature = "faults")]
-    fn poll_order(&mut self) -> [Component; 9] {
+    fn poll_order(&mut self) -> [Component; 13] {
         let mut order = COMPONENTS;
         self.faults.shuffle(&mut order);
         order
@@ -82,8 +96,12 @@ impl Replica {
             Component::Reads => self.poll_reads(now),
             Component::Tracks => self.poll_tracks(),
             Component::Rows => self.poll_rows(),
+            Component::Places => self.with_reconcilers(Reconcilers::poll_places),
+            Component::Redactions => self.poll_redactions(),
+            Component::Commands => self.poll_commands(now),
             Component::Copies => self.with_reconcilers(Reconcilers::poll_copies),
             Component::Stats => self.with_reconcilers(Reconcilers::poll_stats),
+            Component::Attack => self.with_reconcilers(Reconcilers::poll_attack),
             Component::Recovery => self.poll_recovery(),
             Component::SyncClient => self.poll_sync_client(now, random),
             Component::Memory => self.poll_memory(),
@@ -100,9 +118,38 @@ impl Replica {
         folds
     }
 
+    /// Compares published copies with the places. The opened drive shows what is hidden by the new ones.
+    fn poll_redactions(&mut self) -> bool {
+        let before = self.reconcilers.redactions.generation();
+        let is_active = self.with_reconcilers(Reconcilers::poll_redactions);
+        if self.reconcilers.redactions.generation() != before
+            && let Some(TrackView::Ready { drive, .. }) = self.output.opened
+            && let Some(DocumentRow::Drive(fields)) = self.documents.row(&drive)
+            && let Some(track) = fields.track
+        {
+            self.show_again(drive, &track);
+        }
+        is_active
+    }
+
+    /// Returns whether everything that others see was compared with all places that are known here.
+    pub(super) fn is_redaction_settled(&self) -> bool {
+        self.reconcilers.is_redaction_settled(&self.documents, &self.device.identity.account)
+    }
+
+    /// Attempts the commands again that publish something, once nothing is left to be withdrawn before.
+    fn poll_commands(&mut self, now: Now) -> bool {
+        let is_due = self.commands.awaits_redaction() && self.is_redaction_settled();
+        if is_due {
+            self.retry_waiting(now);
+        }
+        is_due
+    }
+
     fn with_reconcilers(&mut self, poll: fn(&mut Reconcilers, &mut ReconcileContext<'_>) -> bool) -> bool {
         let mut context = ReconcileContext {
             account: self.device.identity.account,
+            device: &mut self.device,
             documents: &mut self.documents,
             writes: &mut self.writes,
             reads: &mut self.reads,

@@ -19,6 +19,7 @@ use crate::projection::DocumentRow;
 use crate::replica::documents::{DocumentEvent, DocumentRecord, DocumentStore};
 use crate::replica::io::Topic;
 use crate::replica::reconcile::ReconcileContext;
+use crate::replica::redactions::RedactionReconciler;
 use crate::sorted::Set;
 use crate::wire::DocKind;
 
@@ -67,11 +68,14 @@ impl CopyReconciler {
             DocumentEvent::Merged(doc) => drop(self.merged.insert(doc)),
             DocumentEvent::Concurrent(drive) => drop(self.decisive.insert(drive)),
             DocumentEvent::Changed(doc) => drop(self.changed.insert(doc)),
+            DocumentEvent::TrackFolded(_) => {}
         }
     }
 
     /// Aligns the copies of merged drives that are in memory, and reads the others.
-    pub(super) fn poll(&mut self, context: &mut ReconcileContext<'_>) {
+    ///
+    /// A copy that is still to be compared with the places is not widened before that.
+    pub(super) fn poll(&mut self, redactions: &RedactionReconciler, context: &mut ReconcileContext<'_>) {
         if context.reads.is_waiting() {
             return;
         }
@@ -85,18 +89,18 @@ impl CopyReconciler {
         }
         let drives = self.misaligned.take().into_iter().chain(self.awaiting_copies.take());
         for drive in drives.collect::<Vec<_>>() {
-            match self.align_copy(drive, context) {
+            match self.align_copy(drive, redactions, context) {
                 Alignment::Settled => {}
                 Alignment::Reading => drop(self.misaligned.insert(drive)),
                 Alignment::Awaiting => drop(self.awaiting_copies.insert(drive)),
             }
         }
-        self.check_copies(context);
+        self.check_copies(redactions, context);
     }
 
     /// Compares drives with remote changes with their copies once phone and relay agree, a few at a time because each
     /// is read.
-    fn check_copies(&mut self, context: &mut ReconcileContext<'_>) {
+    fn check_copies(&mut self, redactions: &RedactionReconciler, context: &mut ReconcileContext<'_>) {
         // A stale row has the earlier values.
         if context.documents.some_stale(1).is_empty() && context.sync_client.take_agreement(context.documents) {
             for doc in self.changed.take() {
@@ -106,7 +110,7 @@ impl CopyReconciler {
         loop {
             for doc in self.checking.take() {
                 let alignment = match drive_of(context.documents, &doc) {
-                    Some(drive) => self.check_copy(drive, context),
+                    Some(drive) => self.check_copy(drive, redactions, context),
                     None => withdraw_unnamed(doc, context),
                 };
                 if matches!(alignment, Alignment::Reading) {
@@ -144,7 +148,12 @@ impl CopyReconciler {
     }
 
     /// Aligns a drive and its copy, whichever is newer.
-    fn check_copy(&mut self, drive: DocId, context: &mut ReconcileContext<'_>) -> Alignment {
+    fn check_copy(
+        &mut self,
+        drive: DocId,
+        redactions: &RedactionReconciler,
+        context: &mut ReconcileContext<'_>,
+    ) -> Alignment {
         let Some(DocumentRow::Drive(fields)) = context.documents.row(&drive).cloned() else {
             return Alignment::Settled;
         };
@@ -167,6 +176,11 @@ impl CopyReconciler {
             context.read_document(copy);
             return Alignment::Reading;
         };
+        if !published::is_current(document) {
+            // It is withdrawn to be made again, or about to be: its visibility says nothing of the drive's.
+            context.documents.checked([drive, copy]);
+            return Alignment::Settled;
+        }
         let (title, shown_to) = published::title_and_visibility(document);
         let narrower = if fields.deleted { Visibility::Private } else { fields.visibility.narrower(shown_to) };
         if title == fields.title && shown_to == narrower && (fields.deleted || fields.visibility == narrower) {
@@ -186,7 +200,7 @@ impl CopyReconciler {
                 context.output.topics.insert(Topic::Drives);
             }
         }
-        match self.align_copy(drive, context) {
+        match self.align_copy(drive, redactions, context) {
             Alignment::Reading => Alignment::Reading,
             Alignment::Settled | Alignment::Awaiting => {
                 context.documents.checked([drive, copy]);
@@ -196,7 +210,12 @@ impl CopyReconciler {
     }
 
     /// Aligns the copy of a drive.
-    fn align_copy(&mut self, drive: DocId, context: &mut ReconcileContext<'_>) -> Alignment {
+    fn align_copy(
+        &mut self,
+        drive: DocId,
+        redactions: &RedactionReconciler,
+        context: &mut ReconcileContext<'_>,
+    ) -> Alignment {
         let Some(DocumentRow::Drive(fields)) = context.documents.row(&drive).cloned() else {
             return Alignment::Settled;
         };
@@ -216,7 +235,7 @@ impl CopyReconciler {
         if context.documents.is_unreadable(&copy) {
             return Alignment::Settled;
         }
-        self.edit_copy(drive, copy, &fields, context)
+        self.edit_copy(drive, copy, &fields, redactions, context)
     }
 
     /// Updates a copy with the fields of its drive; it is widened only if the drive overrides it.
@@ -225,6 +244,7 @@ impl CopyReconciler {
         drive: DocId,
         copy: DocId,
         fields: &drive::DriveFields,
+        redactions: &RedactionReconciler,
         context: &mut ReconcileContext<'_>,
     ) -> Alignment {
         let car = context.documents.car_name(fields.car);
@@ -234,7 +254,11 @@ impl CopyReconciler {
         };
         let (_, shown_to) = published::title_and_visibility(document);
         let wanted = if fields.deleted { Visibility::Private } else { fields.visibility };
-        let visibility = if self.decisive.contains(&drive) { wanted } else { wanted.narrower(shown_to) };
+        let wanted = if self.decisive.contains(&drive) { wanted } else { wanted.narrower(shown_to) };
+        let places = context.documents.places(&context.account);
+        let is_unchecked = redactions.is_unchecked(&drive, &copy, places);
+        let visibility = if is_unchecked { wanted.narrower(shown_to) } else { wanted };
+        let Some(document) = context.documents.loaded(&copy) else { return Alignment::Settled };
         // A document that Automerge cannot edit stays unchanged; another device may be able to edit it.
         if let Ok(change) = published::change(document, &fields.title, &car, visibility) {
             if change.is_some() {
@@ -242,7 +266,7 @@ impl CopyReconciler {
             }
             context.documents.add_own(context.writes, copy, change);
         }
-        Alignment::Settled
+        if visibility == wanted { Alignment::Settled } else { Alignment::Reading }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::docs::{
     Visibility,
 };
 use crate::id::{AccountId, DocId};
-use crate::privacy::PrivateEnds;
+use crate::privacy::places::{PlaceKind, ZoneSize};
 use crate::replica::io::{SensorFailure, StorageFailure};
 use crate::roads::RoadView;
 use crate::stats::DriveStats;
@@ -127,8 +127,6 @@ pub struct DriveView {
     pub visibility: Visibility,
     /// The id of the published copy. Absent if the copy is lost: neither this phone nor the relay has it.
     pub published: Option<DocId>,
-    /// The ends that are private places, which a published copy hides.
-    pub private_ends: PrivateEnds,
     /// Unresolved concurrent values of several devices.
     pub conflicts: Vec<DriveConflict>,
     /// Whether the drive was imported, not recorded.
@@ -353,6 +351,55 @@ pub struct AccountView {
     pub device: String,
     /// The devices of the account that have names, including this one if it has a name.
     pub devices: Vec<NamedDevice>,
+    /// The private places of the account.
+    pub places: Vec<PlaceView>,
+}
+
+/// A private place of the account.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct PlaceView {
+    /// The id.
+    pub id: DocId,
+    /// Longitude and latitude, degrees.
+    pub position: [f64; 2],
+    /// The kind.
+    pub kind: PlaceKind,
+    /// The size of the zone.
+    pub size: ZoneSize,
+    /// Whether it was found at a stop of a drive.
+    pub is_found: bool,
+    /// The disc inside which nothing is published; absent for an open place.
+    pub zone: Option<ZoneView>,
+}
+
+/// An area in which an attacker would look for a private place.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct LookView {
+    /// The middle of the area that is searched first: longitude and latitude, degrees.
+    pub position: [f64; 2],
+    /// The land that holds the place with a probability of one half, square metres.
+    pub searched_m2: f64,
+    /// The number of ends of shown drives around it.
+    pub ends: u32,
+    /// The nearest private place, if one is within 2 km.
+    pub place: Option<DocId>,
+    /// How far the middle is from that place, metres.
+    pub off_m: Option<f64>,
+}
+
+/// A disc inside which nothing is published. Its centre is not the place.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct ZoneView {
+    /// Longitude and latitude of the centre, degrees.
+    pub center: [f64; 2],
+    /// The radius, metres.
+    pub radius_m: f64,
 }
 
 /// The state of storage and sync.

@@ -57,6 +57,15 @@ pub fn is_plausible_step(last: &Fix, next: &Fix) -> bool {
     distance_m(last.into(), Position::from(next)) <= plausible_m(last, next)
 }
 
+/// Returns whether a first fix fits the next one, or the last one the fix before. The rule is stricter than
+/// [`is_plausible_step`] where the receiver reports a speed: positions that do not come from satellites are off by
+/// hundreds of metres, and occur at the start.
+pub fn is_plausible_end(last: &Fix, next: &Fix) -> bool {
+    let elapsed_s = next.fixed_at.millis_since(last.fixed_at) as f64 / 1000.0;
+    let fastest_mps = next.speed_mps.map_or(PLAUSIBLE_MPS, |mps| 3.0 * mps + 15.0);
+    distance_m(last.into(), Position::from(next)) <= fastest_mps * elapsed_s + NOISE_M
+}
+
 /// Returns the maximum distance from one fix to the next, metres.
 fn plausible_m(last: &Fix, next: &Fix) -> f64 {
     let elapsed_s = next.fixed_at.millis_since(last.fixed_at) as f64 / 1000.0;

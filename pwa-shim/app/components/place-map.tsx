@@ -2,9 +2,16 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import type { ShownPlace } from "../map/place-map.ts";
+import type { ShownPlace, Zone } from "../map/place-map.ts";
 
-export function PlaceMap(props: { position: [number, number] | null; onPick?: (position: [number, number]) => void }) {
+interface Props {
+  position: [number, number] | null;
+  /** A circle around it. */
+  zone?: Zone;
+  onPick?: (position: [number, number]) => void;
+}
+
+export function PlaceMap(props: Props) {
   const place = useRef<HTMLDivElement>(null);
   const shown = useRef<ShownPlace>(undefined);
   const pick = useRef(props.onPick);
@@ -15,7 +22,7 @@ export function PlaceMap(props: { position: [number, number] | null; onPick?: (p
     async function show(): Promise<void> {
       const { showPlace } = await import("../map/place-map.ts");
       if (!isWanted || !place.current) return;
-      const map = await showPlace(place.current, props.position, pick.current && ((at) => pick.current?.(at)));
+      const map = await showPlace(place.current, props.position, pick.current && ((at) => pick.current?.(at)), props.zone);
       if (isWanted) shown.current = map;
       else map.remove();
     }

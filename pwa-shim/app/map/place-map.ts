@@ -2,10 +2,16 @@
 
 import { flatMap } from "./flat-map.ts";
 import { loadLand } from "./land.ts";
-import { placeOf, styleOf } from "./style.ts";
+import { circleOf, placeOf, styleOf } from "./style.ts";
 
 /** The initial view without a place: Europe. */
 const NOWHERE: [number, number] = [10, 48];
+
+/** A circle on the map. */
+export interface Zone {
+  center: [number, number];
+  radiusM: number;
+}
 
 /** A map on the screen. */
 export interface ShownPlace {
@@ -18,6 +24,7 @@ export async function showPlace(
   container: HTMLElement,
   position: [number, number] | null,
   onPick: ((position: [number, number]) => void) | undefined,
+  zone?: Zone,
 ): Promise<ShownPlace> {
   const land = await loadLand();
   let marked = position;
@@ -25,11 +32,11 @@ export async function showPlace(
     {
       container,
       center: position ?? NOWHERE,
-      zoom: position ? 10 : 3,
+      zoom: zone ? 12 : position ? 10 : 3,
       // While the user chooses a place, one finger moves the map.
       cooperativeGestures: onPick === undefined,
     },
-    (isDark) => styleOf({ line: placeOf(marked) }, land, isDark),
+    (isDark) => styleOf({ line: placeOf(marked), ...(zone ? { hidden: circleOf(zone) } : {}) }, land, isDark),
   );
   if (onPick) {
     map.on("click", ({ lngLat }) => {

@@ -285,6 +285,17 @@ export function placeOf(position: [number, number] | null): Line {
   return { parts: position ? [[position]] : [] };
 }
 
+/** A circle as a line. */
+export function circleOf({ center: [lon, lat], radiusM }: { center: LonLat; radiusM: number }): Line {
+  const latDeg = radiusM / 111_320;
+  const lonDeg = latDeg / Math.max(0.01, Math.cos(lat * (Math.PI / 180)));
+  const point = (_: unknown, i: number): LonLat => {
+    const angle = (i / 72) * 2 * Math.PI;
+    return [lon + lonDeg * Math.sin(angle), clampLat(lat + latDeg * Math.cos(angle))];
+  };
+  return { parts: [Array.from({ length: 73 }, point)] };
+}
+
 /** The width of the view around a single place, kilometres. */
 const PLACE_KM = 40;
 

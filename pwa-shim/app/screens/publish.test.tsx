@@ -2,7 +2,7 @@
 import "../testing/setup.ts";
 import { signal } from "@preact/signals";
 import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/preact";
-import { type DriveView, TourismoError, type TrackView } from "@tourismo/client";
+import type { DriveView, TrackView } from "@tourismo/client";
 import { afterEach, expect, test, vi } from "vitest";
 
 import { account } from "../engine.ts";
@@ -19,11 +19,8 @@ const track = (shownM: number | null): Track =>
 /** Shows the card for a drive that follows the commands, as the engine would. */
 function show(drive: DriveView, shownM: number | null) {
   const view = signal(drive);
-  const [shown, results] = [
-    signal(shownM),
-    { setPrivateEnds: (_: string, ends: DriveView["privateEnds"]) => void (view.value = { ...view.value, privateEnds: ends }) },
-  ];
-  const calls = openFakeEngine(results);
+  const shown = signal(shownM);
+  const calls = openFakeEngine();
   function Card() {
     return <Publish drive={view.value} track={track(shown.value)} />;
   }
@@ -39,45 +36,34 @@ afterEach(cleanup);
 test("a drive that stays private offers nothing to publish", () => {
   show(driveView(), 12_000);
   expect(screen.queryByTestId("publish")).toBeNull();
-  expect(screen.queryByTestId("ends")).toBeNull();
+  expect(screen.queryByTestId("preview")).toBeNull();
 });
 
 test("publishing shows the length of the copy first, then makes it", async () => {
   const { calls } = show(driveView(), 12_000);
   fireEvent.click(screen.getByLabelText(/^Everyone/));
   expect(preview()).toBe("Others will see 12.0 km. The dashed part stays hidden.");
-  expect(screen.getByText(/300 m around its start and its end are left out/)).toBeTruthy();
+  expect(screen.getByText(/Everything near your private places is left out/)).toBeTruthy();
   fireEvent.click(button());
   expect(button().disabled, "while it is being published").toBe(true);
   await waitFor(() => expect(calls).toEqual([["publishDrive", "drive-1", "public"]]));
   await waitFor(() => expect(button().disabled).toBe(false));
 });
 
-test("a drive of which too little is left can be published once an end is shown", async () => {
-  const { calls, shown } = show(driveView(), null);
+test("a drive of which too little is left can be published once a place is not private", async () => {
+  const { shown } = show(driveView(), null);
   fireEvent.click(screen.getByLabelText(/^By link/));
   expect(preview()).toContain("Too little of this drive would be left");
   expect(button().disabled).toBe(true);
-  fireEvent.click(screen.getByLabelText("Hide the start"));
-  await waitFor(() => expect(calls).toEqual([["setPrivateEnds", "drive-1", { start: false, end: true }]]));
+  expect(screen.getByText<HTMLAnchorElement>("Private places").getAttribute("href")).toBe("#/places");
   shown.value = 700;
   await waitFor(() => expect(preview()).toContain("0.7 km"));
   expect(button().disabled).toBe(false);
-  expect(screen.getByText(/300 m around its end are left out/)).toBeTruthy();
 });
 
-test("a choice of private ends that is refused is shown as it was", async () => {
-  show(driveView(), 12_000);
-  openFakeEngine({ setPrivateEnds: () => Promise.reject(new TourismoError("already_published")) });
-  fireEvent.click(screen.getByLabelText(/^Everyone/));
-  const start = screen.getByLabelText<HTMLInputElement>("Hide the start");
-  fireEvent.click(start);
-  await waitFor(() => expect(start.checked).toBe(true));
-});
-
-test("a published copy keeps its ends, can be withdrawn, and has a link", () => {
+test("a published copy can be withdrawn, and has a link", () => {
   show(driveView({ visibility: "public", published: "copy-1" }), 12_000);
-  expect(screen.queryByTestId("ends")).toBeNull();
+  expect(screen.queryByTestId("preview")).toBeNull();
   expect(screen.getByText<HTMLAnchorElement>("See it as others do").getAttribute("href")).toBe("#/public/copy-1");
   fireEvent.click(screen.getByLabelText(/^Only me/));
   expect(button().textContent).toBe("Withdraw the copy");

@@ -1,14 +1,13 @@
 // Publishing a drive. It makes a copy without private places and exact times, and shows the copy before.
 
 import { useSignal } from "@preact/signals";
-import type { DriveView, PrivateEnds, TrackView, Visibility } from "@tourismo/client";
-import { useEffect, useMemo } from "preact/hooks";
+import type { DriveView, TrackView, Visibility } from "@tourismo/client";
+import { useMemo } from "preact/hooks";
 import { HoldButton } from "../components/hold-button.tsx";
 import { DriveMap } from "../components/map.tsx";
 import { ShareLink } from "../components/share-link.tsx";
-import { account, run, succeeds, units } from "../engine.ts";
+import { account, run, units } from "../engine.ts";
 import { distance } from "../format.ts";
-import { describePrivateEnds } from "../messages.ts";
 import { href } from "../route.ts";
 
 /** A track that is loaded. */
@@ -21,10 +20,9 @@ const CHOICES: { visibility: Visibility; title: string; what: string }[] = [
   { visibility: "public", title: "Everyone", what: "The copy is in the public feed." },
 ];
 
-const ENDS: [keyof PrivateEnds, string][] = [
-  ["start", "Hide the start"],
-  ["end", "Hide the end"],
-];
+/** What others see of a drive. */
+const COPY =
+  "Others get a separate copy. Everything near your private places is left out, also where the drive only passes there. Its start time is rounded to the hour, and its statistics are those of the visible part. Your notes are not in it.";
 
 /** Explains "Followers" if the profile accepts all followers. */
 const EVERYONE_MAY_FOLLOW =
@@ -70,8 +68,15 @@ export function Publish({ drive, track }: { drive: DriveView; track: Track | und
       ))}
       {chosen.value === "private" ? null : (
         <>
-          <p class="hint explained">{describePrivateEnds(drive.privateEnds)}</p>
-          {drive.published === null ? <Ends drive={drive} track={track} /> : null}
+          <p class="hint explained">{COPY}</p>
+          {drive.published === null ? (
+            track ? (
+              <Preview track={track} />
+            ) : (
+              <p class="hint">The preview needs the track, which is not on this phone.</p>
+            )
+          ) : null}
+          <a href={href({ screen: "places" })}>Private places</a>
         </>
       )}
       {chosen.value === drive.visibility ? null : (
@@ -90,47 +95,14 @@ export function Publish({ drive, track }: { drive: DriveView; track: Track | und
   );
 }
 
-/** The choice of private ends, with a preview of the copy. It is made before publishing, since a copy cannot be changed. */
-function Ends({ drive, track }: { drive: DriveView; track: Track | undefined }) {
-  const { start, end } = drive.privateEnds;
-  /** The choice that is being saved. */
-  const wanted = useSignal<PrivateEnds | undefined>(undefined);
-  const ends = wanted.value ?? drive.privateEnds;
-  useEffect(() => {
-    if (wanted.value?.start === start && wanted.value.end === end) wanted.value = undefined;
-  }, [start, end]);
-
-  async function set(next: PrivateEnds): Promise<void> {
-    wanted.value = next;
-    const done = await succeeds((tourismo) => tourismo.setPrivateEnds(drive.id, next));
-    if (!done) wanted.value = undefined;
-  }
-
-  return (
-    <div class="ends" data-testid="ends">
-      {ENDS.map(([end, title]) => (
-        <label key={end} class="choice">
-          <input
-            type="checkbox"
-            checked={ends[end]}
-            onChange={(event) => void set({ ...ends, [end]: event.currentTarget.checked })}
-          />
-          <span>{title}</span>
-        </label>
-      ))}
-      <p class="hint">Show a start or an end that is not private, such as a race track or a meeting point.</p>
-      {track ? <Preview track={track} /> : <p class="hint">The preview needs the track, which is not on this phone.</p>}
-    </div>
-  );
-}
-
 /** The copy as the core would make it. */
 function Preview({ track }: { track: Track }) {
   const drawn = useMemo(() => ({ line: track.line, hidden: track.hidden }), [track]);
   if (track.shownM === null) {
     return (
       <p class="hint bad" data-testid="preview">
-        Too little of this drive would be left to publish. Show its start or its end to publish it.
+        Too little of this drive would be left to publish. If it is near a place that is not private, such as a race track or a
+        meeting point, say so under Private places.
       </p>
     );
   }

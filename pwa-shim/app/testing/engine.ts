@@ -29,6 +29,7 @@ export function openFakeEngine(results: Record<string, (...parameters: never[]) 
     settings: { units: "metric", defaultVisibility: "private" },
     device: "aa",
     devices: [],
+    places: [],
   };
   social.value = { follows: [], accepted: [], blocked: [], reactions: [], comments: [], answers: [] };
   [drives.value, cars.value, meets.value] = [[], [], []];
@@ -51,7 +52,6 @@ export function driveView(change: Partial<DriveView> = {}): DriveView {
     bounds: null,
     visibility: "private",
     published: null,
-    privateEnds: { start: true, end: true },
     conflicts: [],
     isImported: false,
     sync: { type: "onRelay", trackHere: true },

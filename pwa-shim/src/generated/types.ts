@@ -20,6 +20,8 @@ export type AccountView = {
   device: string,
   /** The devices of the account that have names, including this one if it has a name. */
   devices: Array<NamedDevice>,
+  /** The private places of the account. */
+  places: Array<PlaceView>,
 };
 
 /** An answer to a meet. */
@@ -107,11 +109,19 @@ export type Command = { "type": "startDrive",
   /** The drive. */
   drive: DocId,
   /** The visibility of the copy. */
-  visibility: Visibility, } | { "type": "setPrivateEnds",
-  /** The drive. */
-  drive: DocId,
-  /** The ends. */
-  ends: PrivateEnds, } | { "type": "takeBackRefused",
+  visibility: Visibility, } | { "type": "addPlace",
+  /** Longitude and latitude, degrees. */
+  position: [number, number],
+  /** The kind. */
+  kind: PlaceKind,
+  /** The size of the zone; none only for an open place. */
+  size: ZoneSize, } | { "type": "changePlace",
+  /** The place. */
+  place: DocId,
+  /** The kind. */
+  kind: PlaceKind,
+  /** The size of the zone; none only for an open place. */
+  size: ZoneSize, } | { "type": "attackProfile" } | { "type": "takeBackRefused",
   /** The drive. */
   drive: DocId,
   /** The ids of the positions: [`RefusedView::id`](crate::replica::views::RefusedView::id); at most 5,000. */
@@ -220,7 +230,7 @@ export type Command = { "type": "startDrive",
 };
 
 /** Why a command was refused. */
-export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "too_long_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "already_published" | "relay_unknown" | "nothing_to_import";
+export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "too_long_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "relay_unknown" | "nothing_to_import";
 
 /** The result of a command. */
 export type CommandOutcome = { "type": "done",
@@ -233,7 +243,9 @@ export type CommandOutcome = { "type": "done",
   /** Twelve digits that both devices show if nobody intercepts the connection: see [`crate::wire::join_check`]. */
   check: string, } | { "type": "importChecked",
   /** One for each drive. */
-  found: Array<ImportMatch>, } | { "type": "fixes",
+  found: Array<ImportMatch>, } | { "type": "attacked",
+  /** Empty if too few drives are shown. */
+  looks: Array<LookView>, } | { "type": "fixes",
   /** In the format of [`crate::fix::packed`]. */
   fixes: Uint8Array,
   /** The number of fixes in each part. There is a gap between two parts. */
@@ -363,8 +375,6 @@ export type DriveView = {
   visibility: Visibility,
   /** The id of the published copy. Absent if the copy is lost: neither this phone nor the relay has it. */
   published: DocId | null,
-  /** The ends that are private places, which a published copy hides. */
-  privateEnds: PrivateEnds,
   /** Unresolved concurrent values of several devices. */
   conflicts: Array<DriveConflict>,
   /** Whether the drive was imported, not recorded. */
@@ -607,6 +617,20 @@ export type LogItem = {
 /** The kind of an entry of a logbook. */
 export type LogKind = "odometer" | "fuel" | "service";
 
+/** An area in which an attacker would look for a private place. */
+export type LookView = {
+  /** The middle of the area that is searched first: longitude and latitude, degrees. */
+  position: [number, number],
+  /** The land that holds the place with a probability of one half, square metres. */
+  searchedM2: number,
+  /** The number of ends of shown drives around it. */
+  ends: number,
+  /** The nearest private place, if one is within 2 km. */
+  place: DocId | null,
+  /** How far the middle is from that place, metres. */
+  offM: number | null,
+};
+
 /** The fields of a meet. */
 export type MeetFields = {
   /** 1 to 200 characters. */
@@ -679,12 +703,23 @@ export type Now = {
   monotonicMs: number,
 };
 
-/** The ends of a drive that are private places. */
-export type PrivateEnds = {
-  /** Whether the start is private. */
-  start: boolean,
-  /** Whether the end is private. */
-  end: boolean,
+/** The kind of a place for its owner. It is a label only; [`ZoneSize`] decides what is hidden. */
+export type PlaceKind = "stop" | "home" | "work" | "friend" | "open";
+
+/** A private place of the account. */
+export type PlaceView = {
+  /** The id. */
+  id: DocId,
+  /** Longitude and latitude, degrees. */
+  position: [number, number],
+  /** The kind. */
+  kind: PlaceKind,
+  /** The size of the zone. */
+  size: ZoneSize,
+  /** Whether it was found at a stop of a drive. */
+  isFound: boolean,
+  /** The disc inside which nothing is published; absent for an open place. */
+  zone: ZoneView | null,
 };
 
 /**
@@ -989,3 +1024,14 @@ export type UtcOffset = number;
 
 /** The visibility of a published copy or a meet. */
 export type Visibility = "private" | "link" | "public" | "followers";
+
+/** The size of the zone of a place. */
+export type ZoneSize = "none" | "standard" | "large";
+
+/** A disc inside which nothing is published. Its centre is not the place. */
+export type ZoneView = {
+  /** Longitude and latitude of the centre, degrees. */
+  center: [number, number],
+  /** The radius, metres. */
+  radiusM: number,
+};

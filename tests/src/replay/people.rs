@@ -14,7 +14,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use tourismo_core::docs::{CarFields, MeetFields, ProfileFields, Visibility};
 use tourismo_core::id::{AccountId, DeviceKey, DocId};
 use tourismo_core::replica::io::{Command, CommandError};
-use tourismo_core::replica::views::MeetView;
+use tourismo_core::replica::views::{DriveView, MeetView};
 use tourismo_core::time::Timestamp;
 
 use crate::phone::{Clock, Phone, PhoneError, Setup, Storage, SyncError};
@@ -121,11 +121,11 @@ impl People {
         if phone.replica().account().profile.handle.is_empty() {
             return Ok(None);
         }
-        let (drives, meets) = (phone.replica().drives(), phone.replica().meets());
+        let meets = phone.replica().meets();
         let place = |fields: &MeetFields| self.meets_of(person).into_iter().find(|(_, made)| made == fields);
         let meet = |meet: MeetView| Some((place(&meet.fields)?.0, meet.id));
         Ok(Some(Made {
-            drives: drives.into_iter().rev().map(|drive| drive.published).collect(),
+            drives: published(&phone),
             meets: meets.into_iter().filter(|meet| meet.own).filter_map(meet).collect(),
         }))
     }
@@ -141,15 +141,16 @@ impl People {
         for number in 0..self.drives_of(person) {
             let ride = self.ride(person, number, &garage, &mut chance);
             let drive = ride.record(phone, Pace::Max).await?;
-            made.drives.push(match replay::publish(phone, drive.id, Visibility::Public).await {
-                Ok(drive) => drive.published,
-                // A drive that stays near its ends cannot be published.
-                Err(RideError::Refused { code: CommandError::NothingLeftToPublish, .. }) => None,
+            match replay::publish(phone, drive.id, Visibility::Public).await {
+                // A drive that stays near private places cannot be published.
+                Ok(_) | Err(RideError::Refused { code: CommandError::NothingLeftToPublish, .. }) => {}
                 Err(error) => return Err(error.into()),
-            });
+            }
             loaded.drives += 1;
             loaded.fixes += drive.stats.map_or(0, |stats| u64::from(stats.fixes));
         }
+        // The places of later drives may have withdrawn the copy of an earlier one.
+        made.drives = published(phone);
         phone.clock().set(self.today());
         for (place, fields) in self.meets_of(person) {
             let meet =
@@ -244,6 +245,12 @@ impl People {
         let extent = self.drives_of(person) << 32 | self.until.as_millis().div_euclid(DAY_MS) as u64;
         seed_of([self.seed, person, extent, purpose])
     }
+}
+
+/// Returns the copies of a phone's drives that others see, the oldest drive first.
+fn published(phone: &Phone) -> Vec<Option<DocId>> {
+    let is_shown = |drive: &DriveView| drive.visibility != Visibility::Private;
+    phone.replica().drives().into_iter().rev().map(|drive| drive.published.filter(|_| is_shown(&drive))).collect()
 }
 
 impl std::ops::AddAssign for Loaded {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tourismo_core::docs::social::Relation;
 use tourismo_core::docs::{Answer, CarFields, MeetFields, ProfileFields, Reaction, SettingsFields, Units, Visibility};
 use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::privacy::places::{PlaceKind, ZoneSize};
 use tourismo_core::replica::Replica;
 use tourismo_core::replica::io::{Command, Input, SensorFailure};
 use tourismo_core::replica::views::{DriveView, RecordingState};
@@ -328,6 +329,7 @@ impl ScenarioRun<'_> {
                 let fields = ProfileFields { display_name: title, ..ProfileFields::default() };
                 Command::PutProfile { fields }
             }
+            (9, _, _) if self.titles.is_multiple_of(3) => places(replica, self.titles),
             (9, _, _) => {
                 let units = rng.pick(&[Units::Metric, Units::Imperial]);
                 Command::PutSettings { fields: SettingsFields { units, default_visibility: visibility } }
@@ -347,6 +349,25 @@ impl ScenarioRun<'_> {
             _ => Command::CloseDrive,
         };
         sim.command(phone, command);
+    }
+}
+
+/// A command about private places, selected by a number, so that it draws no random value.
+fn places(replica: &Replica, number: u32) -> Command {
+    let (kind, size) =
+        [(PlaceKind::Home, ZoneSize::Standard), (PlaceKind::Open, ZoneSize::None), (PlaceKind::Home, ZoneSize::Large)]
+            [number as usize / 3 % 3];
+    let known = replica.account().places;
+    let bounds = replica.drives().iter().find_map(|drive| drive.bounds);
+    match bounds {
+        Some([west_deg, south_deg, east_deg, north_deg]) if number.is_multiple_of(2) || known.is_empty() => {
+            let position = [(west_deg + east_deg) / 2.0, (south_deg + north_deg) / 2.0];
+            Command::AddPlace { position, kind, size }
+        }
+        Some(_) | None => match known.get(number as usize % known.len().max(1)) {
+            Some(place) => Command::ChangePlace { place: place.id, kind, size },
+            None => Command::CloseDrive,
+        },
     }
 }
 

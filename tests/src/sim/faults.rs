@@ -107,6 +107,8 @@ pub enum InjectedBug {
     LeaksAccounts,
     /// Others see the private track in place of the copy.
     ShowsOriginals,
+    /// Others get to see a copy as it was first made, whatever was hidden since.
+    ShowsFirstCopies,
     /// Sometimes the relay does not fold a changed document again.
     ForgetsToFold,
     /// Sometimes a phone's shell writes a wrong row.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use automerge::Automerge;
 use tourismo_core::docs::drive::DriveFields;
-use tourismo_core::docs::{self, Visibility};
+use tourismo_core::docs::{self, Visibility, automerge_doc};
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::privacy::HIDDEN_M;
+use tourismo_core::privacy;
+use tourismo_core::privacy::places::{ALWAYS_HIDDEN_M, Place, SAME_PLACE_M};
 use tourismo_core::recorder::Recorder;
 use tourismo_core::track::Stretch;
 use tourismo_core::track::block::decode_all;
@@ -22,6 +23,8 @@ impl Network {
     /// Every fix reported as saved must be in its track exactly once, and nothing else.
     pub(super) fn check_tracks(&self, account: AccountId) -> Result<(), String> {
         let loaded = self.loaded(account)?;
+        let settings = loaded.values().filter(|(kind, _)| *kind == DocKind::Settings);
+        let places: Vec<Place> = settings.flat_map(|(_, doc)| docs::settings::places(doc)).collect();
         for (id, (kind, doc)) in &loaded {
             if *kind != DocKind::Drive {
                 continue;
@@ -61,7 +64,13 @@ impl Network {
                 let shown = self.published_blocks(&copy.1, &track.1);
                 // Another device may have continued the drive after it was published.
                 let is_of_one = !self.reference.has_copies && self.reference.recorders(id) < 2;
-                check_published(&copy.1, shown, &merged(&stretches), &drive, is_of_one)?;
+                // What a phone that was put back has lost of a track may be missing to make a withdrawn copy again.
+                let may_be_withdrawn = self.reference.was_rolled_back || self.reference.may_differ;
+                if may_be_withdrawn && !docs::published::is_current(&copy.1) {
+                    continue;
+                }
+                check_published(&copy.1, shown.clone(), &merged(&stretches), &drive, &places, is_of_one)?;
+                check_zones(&copy.1, &shown, &places)?;
             }
         }
         let is_copy = |id: &DocId| {
@@ -122,6 +131,11 @@ impl Network {
     fn published_blocks(&self, copy: &Automerge, private: &Automerge) -> Vec<Vec<u8>> {
         match self.bug {
             InjectedBug::ShowsOriginals => docs::track::sessions(private).concat(),
+            InjectedBug::ShowsFirstCopies => {
+                let first = automerge_doc::chunks(copy).next().map(|(_, chunk)| chunk);
+                let first = automerge_doc::load(&[0; 16], first).expect("it builds on nothing");
+                docs::published::read(&first).map(|fields| fields.blocks).unwrap_or_default()
+            }
             _ => docs::published::read(copy).map(|fields| fields.blocks).unwrap_or_default(),
         }
     }
@@ -133,6 +147,7 @@ fn check_published(
     blocks: Vec<Vec<u8>>,
     private: &[Fix],
     drive: &DriveFields,
+    places: &[Place],
     is_of_one: bool,
 ) -> Result<(), String> {
     let fields = docs::published::read(copy).ok_or("a published copy can be read")?;
@@ -143,9 +158,28 @@ fn check_published(
     let (Some(first), Some(last), true) = (private.first(), private.last(), is_of_one) else { return Ok(()) };
     for fix in decode_all(blocks.iter().map(Vec::as_slice)).stretches.iter().flat_map(|stretch| &stretch.fixes) {
         let place = Position::from(fix);
-        if [first, last].iter().any(|end| distance_m(Position::from(*end), place) < HIDDEN_M) {
+        // Unless its owner calls an end open, it is at a place, around which everything is hidden.
+        let is_open = |end: &Fix| {
+            places.iter().any(|place| place.zone().is_none() && distance_m(place.position, end.into()) <= SAME_PLACE_M)
+        };
+        let near_m = ALWAYS_HIDDEN_M - SAME_PLACE_M;
+        if [first, last].iter().any(|end| !is_open(end) && distance_m(Position::from(*end), place) < near_m) {
             return Err(format!("nothing published is near an end of its drive: {}", fields.title));
         }
+    }
+    Ok(())
+}
+
+/// Nothing that others see was made by other rules, and nothing of it is inside a zone.
+fn check_zones(copy: &Automerge, blocks: &[Vec<u8>], places: &[Place]) -> Result<(), String> {
+    let fields = docs::published::read(copy).ok_or("a published copy can be read")?;
+    if fields.visibility == Visibility::Private {
+        return Ok(());
+    }
+    let stretches = decode_all(blocks.iter().map(Vec::as_slice)).stretches;
+    let is_inside = privacy::shows_a_place(stretches.iter().flat_map(|stretch| &stretch.fixes), places);
+    if is_inside || !docs::published::is_current(copy) {
+        return Err(format!("nothing published is inside a zone of a place: {}", fields.title));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod damage;
 mod devices;
 mod full_disk;
 mod fuzz_corpus;
+mod home_attack;
 mod limits_agree;
 mod long_drives;
 mod people;

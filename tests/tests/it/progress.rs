@@ -62,15 +62,17 @@ fn what_is_sent_and_not_acknowledged_is_on_its_way_until_the_connection_is_cut()
     let before = waiting(sync(&sim, 0)).expect("nothing was ever sent");
     assert_eq!((before.sent_changes, before.sent_bytes, before.acked_changes), (0, 0, 0));
     let total = status(&sim, 0);
-    assert_eq!((total.unsent_changes, total.unsent_bytes), (before.changes, before.bytes));
-    assert_eq!((total.unsent_documents, total.sent_changes, total.fetching_documents), (2, 0, 0));
+    // The places of the drive are in the settings.
+    assert_eq!(total.unsent_changes, before.changes + 1);
+    assert!(total.unsent_bytes > before.bytes);
+    assert_eq!((total.unsent_documents, total.sent_changes, total.fetching_documents), (3, 0, 0));
 
     sim.set_network(true);
     assert!(sim.run_until(CONVERGENCE_MS, |sim| status(sim, 0).sent_changes > 0), "something is on its way");
     let under_way = waiting(sync(&sim, 0)).expect("nothing is acknowledged");
     assert_eq!((under_way.changes, under_way.bytes, under_way.acked_changes), (before.changes, before.bytes, 0));
     let total = status(&sim, 0);
-    assert_eq!((total.sent_changes, total.sent_bytes), (under_way.sent_changes, under_way.sent_bytes));
+    assert!(total.sent_changes >= under_way.sent_changes && total.sent_bytes >= under_way.sent_bytes);
     assert!(under_way.sent_bytes > 0 && under_way.sent_bytes <= before.bytes, "{under_way:?}");
 
     sim.set_network(false);
@@ -101,10 +103,12 @@ fn progress_is_never_more_than_there_is_whenever_the_connection_is_cut() {
             assert_eq!(shown.changes + shown.acked_changes, all);
             assert!(shown.sent_changes <= shown.changes && shown.sent_bytes <= shown.bytes, "{shown:?}");
             assert!(shown.acked_changes >= acked, "what was acknowledged stays so");
-            assert_eq!((total.unsent_changes, total.sent_changes), (shown.changes, shown.sent_changes));
+            // The places of the drive are in the settings.
+            assert!((0..=1).contains(&(total.unsent_changes - shown.changes)));
+            assert!((0..=1).contains(&(total.sent_changes - shown.sent_changes)));
             acked = shown.acked_changes;
         } else {
-            assert_eq!((total.unsent_changes, total.sent_changes), (0, 0));
+            assert!(total.unsent_changes <= 1);
         }
         sim.set_network(false);
         sim.run_for(2_100);

@@ -5,7 +5,7 @@ use tourismo_core::docs::{self, CarFields, MeetFields, Visibility, automerge_doc
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::{AccountId, DocId};
-use tourismo_core::privacy::HIDDEN_M;
+use tourismo_core::privacy::places::{ALWAYS_HIDDEN_M, PlaceKind, ZoneSize};
 use tourismo_core::projection::{self, DocumentRow};
 use tourismo_core::replica::io::{Command, CommandError, CommandOutcome};
 use tourismo_core::time::UtcOffset;
@@ -70,9 +70,101 @@ fn a_published_copy_holds_nothing_near_the_ends_of_the_drive() {
     for end in [private.first().unwrap(), private.last().unwrap()] {
         for fix in &shown {
             let way_m = distance_m(Position::from(end), Position::from(fix));
-            assert!(way_m >= HIDDEN_M, "{way_m} m from an end");
+            assert!(way_m >= ALWAYS_HIDDEN_M, "{way_m} m from an end");
         }
     }
+}
+
+/// A place in the middle of what is shown of the only copy.
+fn place_on_the_way(sim: &Network, size: ZoneSize) -> Command {
+    let shown = fixes(&copies(sim)[0]);
+    let middle = &shown[shown.len() / 2];
+    Command::AddPlace { position: [middle.lon_deg, middle.lat_deg], kind: PlaceKind::Friend, size }
+}
+
+/// Every fix of the only copy is outside the zones of all places that a phone knows.
+fn check_zones(sim: &Network, phone: usize) -> Vec<Fix> {
+    let shown = fixes(&copies(sim)[0]);
+    for place in sim.replica(phone).account().places {
+        let zone = place.zone.expect("all of them are private");
+        for fix in &shown {
+            let center = Position { lat_deg: zone.center[1], lon_deg: zone.center[0] };
+            assert!(distance_m(center, Position::from(fix)) > zone.radius_m - 0.1, "{place:?}");
+        }
+    }
+    shown
+}
+
+#[test]
+fn a_place_that_is_added_or_enlarged_withdraws_what_shows_it_and_makes_it_again() {
+    let (mut sim, drive) = after_a_drive(1);
+    done(&mut sim, 0, publish(drive, Visibility::Public));
+    settle(&mut sim);
+    let before = check_zones(&sim, 0);
+    let id = sim.replica(0).drives()[0].published;
+    let added = place_on_the_way(&sim, ZoneSize::Standard);
+    let place = done(&mut sim, 0, added).unwrap();
+    settle(&mut sim);
+    let after = check_zones(&sim, 0);
+    assert!(after.len() < before.len() && !after.is_empty(), "{} of {}", after.len(), before.len());
+    done(&mut sim, 0, Command::ChangePlace { place, kind: PlaceKind::Friend, size: ZoneSize::Large });
+    settle(&mut sim);
+    let larger = check_zones(&sim, 0);
+    assert!(larger.len() < after.len(), "{} of {}", larger.len(), after.len());
+    let view = &sim.replica(0).drives()[0];
+    assert_eq!((view.published, view.visibility), (id, Visibility::Public));
+    assert_eq!(copies(&sim)[0].visibility, Visibility::Public, "it is the same copy under the same link");
+    // A smaller zone concerns what is published later.
+    done(&mut sim, 0, Command::ChangePlace { place, kind: PlaceKind::Open, size: ZoneSize::None });
+    settle(&mut sim);
+    assert_eq!(fixes(&copies(&sim)[0]).len(), larger.len());
+}
+
+#[test]
+fn a_copy_is_withdrawn_before_it_is_made_again_and_others_never_see_both() {
+    let (mut sim, drive) = after_a_drive(1);
+    done(&mut sim, 0, publish(drive, Visibility::Public));
+    settle(&mut sim);
+    let added = place_on_the_way(&sim, ZoneSize::Standard);
+    done(&mut sim, 0, added);
+    settle(&mut sim);
+    let documents = sim.relay().documents(&sim.account(0));
+    let (_, chunks) = documents.into_values().find(|(kind, _)| *kind == DocKind::Published).unwrap();
+    let mut doc = automerge_doc::new(&[0; 16]);
+    let mut seen = Vec::new();
+    for chunk in chunks {
+        automerge_doc::apply(&mut doc, [chunk.to_vec()]).unwrap();
+        let fields = published::read(&doc).unwrap();
+        let shown = (fields.visibility == Visibility::Public).then(|| fixes(&fields).len());
+        seen.push(shown);
+    }
+    let [Some(before), None, Some(after)] = seen[..] else { panic!("shown, withdrawn, shown again: {seen:?}") };
+    assert!(after < before);
+}
+
+#[test]
+fn places_of_two_devices_that_have_no_signal_hide_together() {
+    let (mut sim, drive) = after_a_drive(2);
+    done(&mut sim, 0, publish(drive, Visibility::Public));
+    settle(&mut sim);
+    done(&mut sim, 1, Command::OpenDrive { drive });
+    settle(&mut sim);
+    let shown = fixes(&copies(&sim)[0]);
+    sim.set_network(false);
+    for (phone, part) in [(0, 3), (1, 2)] {
+        let at = &shown[shown.len() / part];
+        let position = [at.lon_deg, at.lat_deg];
+        done(&mut sim, phone, Command::AddPlace { position, kind: PlaceKind::Home, size: ZoneSize::Standard });
+    }
+    assert_eq!(sim.replica(0).account().places.len(), sim.replica(1).account().places.len());
+    sim.set_network(true);
+    settle(&mut sim);
+    assert_eq!(sim.replica(0).account().places, sim.replica(1).account().places);
+    assert_eq!(sim.replica(0).account().places.iter().filter(|place| !place.is_found).count(), 2);
+    let after = check_zones(&sim, 0);
+    assert!(after.len() < shown.len());
+    let is_shown = sim.replica(0).drives()[0].visibility == Visibility::Public;
+    assert_eq!(copies(&sim)[0].visibility == Visibility::Public, is_shown);
 }
 
 #[test]
@@ -357,7 +449,7 @@ fn the_relay_folds_the_row_that_everybody_sees_from_the_shown_part_alone() {
     let doc = automerge_doc::load(&[0; 16], chunks).unwrap();
     let Some(DocumentRow::Published(row)) = projection::fold(DocKind::Published, &doc) else { panic!("it has a row") };
     let whole = sim.replica(0).drives()[0].stats.unwrap();
-    assert!(row.stats.distance_m < whole.distance_m - 2.0 * HIDDEN_M, "{:?} {whole:?}", row.stats);
+    assert!(row.stats.distance_m < whole.distance_m - 2.0 * ALWAYS_HIDDEN_M, "{:?} {whole:?}", row.stats);
     assert_eq!(row.started_at.as_millis() % 3_600_000, 0);
     assert!(!row.line.is_empty() && row.bbox[0] <= row.bbox[2]);
 }

@@ -9,7 +9,12 @@ use std::path::{Path, PathBuf};
 use tourismo_core::display::{Line, MAX_SAMPLES, Profile};
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
-use tourismo_core::privacy::{HIDDEN_M, PrivateEnds, redact};
+use tourismo_core::id::DocId;
+use tourismo_core::privacy::places::{
+    ALWAYS_HIDDEN_M, Place, PlaceKind, PlaceSecret, SAME_PLACE_M, ZoneSize, unknown_stops,
+};
+use tourismo_core::privacy::redact;
+use tourismo_core::privacy::stops::stops;
 use tourismo_core::recorder::{Recorder, Verdict};
 use tourismo_core::stats::DriveStats;
 use tourismo_core::time::Timestamp;
@@ -159,10 +164,21 @@ fn real_and_made_drives_are_published_without_their_ends_and_shown_in_few_points
         assert!(points <= stretch.fixes.len() && Profile::of(&parts).elapsed_s.len() <= MAX_SAMPLES, "{name}");
         let (Some(first), Some(last)) = (stretch.fixes.first(), stretch.fixes.last()) else { continue };
         let ends = [Position::from(first), Position::from(last)];
-        match redact(std::slice::from_ref(&stretch), PrivateEnds::default()) {
+        let place = |position| Place {
+            id: DocId::from_bytes([1; 16]),
+            position,
+            secret: PlaceSecret([7; 16]),
+            is_found: true,
+            kind: PlaceKind::Stop,
+            size: ZoneSize::Standard,
+        };
+        let places: Vec<Place> = unknown_stops(&stops(&stretch.fixes), &[]).into_iter().map(place).collect();
+        match redact(std::slice::from_ref(&stretch), &places) {
             Ok(shown) => {
                 published += 1;
-                let is_far = |fix: &Fix| ends.iter().all(|&end| distance_m(end, Position::from(fix)) >= HIDDEN_M);
+                let is_far = |fix: &Fix| {
+                    ends.iter().all(|&end| distance_m(end, Position::from(fix)) >= ALWAYS_HIDDEN_M - SAME_PLACE_M)
+                };
                 assert!(shown.fixes.iter().all(is_far), "{name}");
                 let whole_m = |stats: &DriveStats| stats.distance_m + stats.gap_distance_m;
                 assert!(whole_m(&shown.stats) < whole_m(&stats), "{name}");

@@ -1,10 +1,10 @@
 //! Recording: from the first fix to the finished drive, through pauses, kills and disks that refuse writes.
 
-use tourismo_core::docs::{self, Visibility, automerge_doc};
+use tourismo_core::docs::{self, automerge_doc};
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::DocId;
-use tourismo_core::privacy::PrivateEnds;
+use tourismo_core::privacy::places::{PlaceKind, ZoneSize};
 use tourismo_core::recorder::Recorder;
 use tourismo_core::replica::io::{Command, CommandError, CommandOutcome, SensorFailure, Space, StorageFailure};
 use tourismo_core::replica::views::{
@@ -537,24 +537,32 @@ fn a_drive_goes_on_when_the_phones_clock_is_set() {
 }
 
 #[test]
-fn the_owner_says_that_an_end_is_no_private_place_and_sees_what_is_hidden() {
+fn places_are_found_at_the_ends_of_a_drive_and_the_owner_sees_what_they_hide_until_they_are_open() {
     let mut sim = over_a_pass();
+    assert_eq!(sim.replica(0).account().places, []);
     done(&mut sim, Command::FinishDrive);
     let drive = only_drive(&sim).id;
+    let places = sim.replica(0).account().places;
+    assert!(places.len() >= 2 && places.iter().all(|place| place.is_found && place.zone.is_some()), "{places:?}");
     done(&mut sim, Command::OpenDrive { drive });
     let seen = |sim: &Network| match sim.replica(0).track() {
         Some(TrackView::Ready { hidden, shown_m, .. }) => (hidden.parts.len(), *shown_m),
         other => panic!("{other:?}"),
     };
     let (hidden, shown_m) = seen(&sim);
-    let ends = PrivateEnds { start: false, end: false };
-    done(&mut sim, Command::SetPrivateEnds { drive, ends });
     let all_m = only_drive(&sim).stats.map(|stats| stats.distance_m);
-    assert_eq!((only_drive(&sim).private_ends, seen(&sim)), (ends, (0, all_m)));
-    assert!(hidden >= 2 && shown_m < all_m, "{shown_m:?}");
-    done(&mut sim, Command::PublishDrive { drive, visibility: Visibility::Public });
-    let refused = sim.perform(0, Command::SetPrivateEnds { drive, ends: PrivateEnds::default() });
-    assert_eq!(refused, CommandOutcome::Refused { code: CommandError::AlreadyPublished });
+    assert!(hidden >= 1 && shown_m < all_m, "{shown_m:?}");
+    for place in &places {
+        let size = ZoneSize::None;
+        let home = Command::ChangePlace { place: place.id, kind: PlaceKind::Home, size };
+        assert!(matches!(sim.perform(0, home), CommandOutcome::Invalid { field: "size", .. }));
+        done(&mut sim, Command::ChangePlace { place: place.id, kind: PlaceKind::Open, size });
+    }
+    assert_eq!(seen(&sim), (0, all_m), "what is shown follows the places");
+    let unknown = Command::ChangePlace { place: drive, kind: PlaceKind::Home, size: ZoneSize::Large };
+    assert_eq!(sim.perform(0, unknown), CommandOutcome::Refused { code: CommandError::NotFound });
+    let nowhere = Command::AddPlace { position: [0.0, 91.0], kind: PlaceKind::Home, size: ZoneSize::Standard };
+    assert!(matches!(sim.perform(0, nowhere), CommandOutcome::Invalid { field: "position", .. }));
 }
 
 #[test]

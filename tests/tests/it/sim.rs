@@ -218,6 +218,11 @@ fn a_private_track_in_the_place_of_the_published_one_is_found() {
 }
 
 #[test]
+fn a_published_copy_that_still_shows_what_was_hidden_since_is_found() {
+    check_found(InjectedBug::ShowsFirstCopies, "nothing published is inside a zone of a place");
+}
+
+#[test]
 fn a_phone_whose_rows_say_something_else_than_its_documents_is_found() {
     check_found(InjectedBug::WrongRows, "rows are a fold over the documents");
 }

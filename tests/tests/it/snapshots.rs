@@ -31,13 +31,13 @@ fn s1_s3_a_new_device_gets_one_snapshot_for_each_document_and_a_track_when_it_is
     settle(&mut sim);
     assert_eq!(title(&sim, 1, drive), "Over the pass 5");
     assert_eq!(sim.replica(1).drives()[0].sync, DriveSync::OnRelay { track_here: false });
-    assert_eq!(stored(&sim, 1), 1, "the drive is one chunk, the track is not here");
+    assert_eq!(stored(&sim, 1), 2, "drive and settings are one chunk each, the track is not here");
     done(&mut sim, 1, Command::OpenDrive { drive });
     done(&mut sim, 0, Command::OpenDrive { drive });
     assert!(matches!(sim.replica(1).track(), Some(TrackView::Ready { .. })));
     assert_eq!(sim.replica(1).track(), sim.replica(0).track());
     settle(&mut sim);
-    assert_eq!(stored(&sim, 1), 2);
+    assert_eq!(stored(&sim, 1), 3);
     assert_eq!(sim.phone(1).disk().hashes(), sim.phone(0).disk().hashes(), "and every change is in there");
 
     // Later changes depend on it, on both devices, also after a restart.
@@ -121,7 +121,7 @@ fn d2_what_only_a_snapshot_here_holds_is_offered_to_a_relay_that_lost_it() {
     done(&mut sim, 1, Command::OpenDrive { drive });
     settle(&mut sim);
     let whole = sim.phone(1).disk().hashes();
-    assert_eq!(stored(&sim, 1), 2, "it has two snapshots and no change by itself");
+    assert_eq!(stored(&sim, 1), 3, "it has a chunk of drive, track and settings, and no change by itself");
     // The phone that made it all is gone, and the relay is restored from an old backup.
     sim.kill(0);
     sim.restore_relay(30);

@@ -81,6 +81,7 @@ impl Replica {
         if self.documents.record(&track).is_some_and(DocumentRecord::needs_alignment) {
             self.reconcilers.stats.request(drive);
         }
+        self.reconcilers.places.request(drive);
         self.output.topics.insert(Topic::Recording);
         Ok(Some(drive))
     }

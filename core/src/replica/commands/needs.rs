@@ -3,7 +3,7 @@
 //! These checks only read, so that a refused or waiting command changes nothing.
 
 use crate::docs::invalid::is_within;
-use crate::docs::{self, Invalid, automerge_doc, drive, logbook, meet, social};
+use crate::docs::{self, Invalid, automerge_doc, drive, logbook, meet, published, settings, social};
 use crate::fix::packed::BYTES_PER_FIX;
 use crate::handle_name;
 use crate::id::DocId;
@@ -13,7 +13,7 @@ use crate::replica::commands::importing::{MAX_CANDIDATES, MAX_IMPORTED_FIXES};
 use crate::replica::commands::singleton_id;
 use crate::replica::io::{Command, CommandError, ImportCandidate};
 use crate::replica::recording::Recording;
-use crate::replica::views::{RecordingState, TrackView};
+use crate::replica::views::RecordingState;
 use crate::time::Timestamp;
 use crate::wire::DocKind;
 
@@ -29,6 +29,8 @@ pub(super) enum Unmet {
     Remote(DocId),
     /// It needs the recording of a killed app, whose recovery is in progress.
     Recovery,
+    /// It must wait until every published copy was compared with the places.
+    Redaction,
 }
 
 impl From<CommandError> for Unmet {
@@ -95,8 +97,11 @@ impl Replica {
                     return Err(CommandError::NotFinished.into());
                 }
                 match self.documents.copy_of(fields) {
-                    Some(copy) => self.require_loaded(&copy, DocKind::Published),
+                    Some(copy) if *visibility == docs::Visibility::Private => {
+                        self.require_loaded(&copy, DocKind::Published)
+                    }
                     None if *visibility == docs::Visibility::Private => Ok(()),
+                    Some(copy) => self.can_make_copy(fields, &copy),
                     None => self.can_make_copy(fields, &DocId::of_copy(account, drive, fields.renewals)),
                 }
             }
@@ -108,19 +113,15 @@ impl Replica {
                 self.require_loaded(&before, DocKind::Published)?;
                 self.can_make_copy(fields, &DocId::of_copy(account, drive, fields.renewals.saturating_add(1)))
             }
-            Command::SetPrivateEnds { drive, ends } => {
-                self.require_loaded(drive, DocKind::Drive)?;
-                let fields = self.drive(drive)?;
-                let is_shown =
-                    matches!(&self.output.opened, Some(TrackView::Ready { drive: opened, .. }) if opened == drive);
-                if *ends == fields.private_ends {
-                    Ok(())
-                } else if self.documents.copy_of(fields).is_some() {
-                    Err(CommandError::AlreadyPublished.into())
-                } else {
-                    // The opened track shows which part is hidden, so all of it must be here.
-                    fields.track.iter().filter(|_| is_shown).try_for_each(|track| self.require_complete(track))
-                }
+            Command::AddPlace { position, kind, size } => {
+                settings::check_place(Some(*position), *kind, *size)?;
+                self.has_room_for_a_place()?;
+                self.ready_if_here(&self.settings_id(), DocKind::Settings)
+            }
+            Command::ChangePlace { place, kind, size } => {
+                settings::check_place(None, *kind, *size)?;
+                self.has_place(place)?;
+                self.ready_if_here(&self.settings_id(), DocKind::Settings)
             }
             Command::TakeBackRefused { drive, fixes, holds: _ } => {
                 Invalid::unless(fixes.len() <= docs::track::MAX_LISTED, "fixes", "at most 5,000 positions")?;
@@ -212,9 +213,11 @@ impl Replica {
                 self.ready_if_here(&singleton_id(account, DocKind::Settings), DocKind::Settings)
             }
             Command::GrantDevice { device } => Ok(Invalid::unless(device.len() == 32, "device", "a key of 32 bytes")?),
-            Command::CloseDrive | Command::ReadToken | Command::CheckGrant { .. } | Command::JoinAccount { .. } => {
-                Ok(())
-            }
+            Command::AttackProfile
+            | Command::CloseDrive
+            | Command::ReadToken
+            | Command::CheckGrant { .. }
+            | Command::JoinAccount { .. } => Ok(()),
         }
     }
 
@@ -231,9 +234,21 @@ impl Replica {
     /// Checks that the published copy of a drive can be created, or changed if it is here.
     fn can_make_copy(&self, fields: &drive::DriveFields, copy: &DocId) -> Result<(), Unmet> {
         if self.documents.record(copy).is_some_and(|record| record.is_here()) {
-            return self.require_loaded(copy, DocKind::Published);
+            self.require_loaded(copy, DocKind::Published)?;
+            // The places may make another one of it.
+            self.redaction_settled()?;
+            if self.documents.peek(copy).is_some_and(published::is_current) {
+                return Ok(());
+            }
         }
-        self.require_complete(&fields.track.ok_or(CommandError::Unreadable)?)
+        self.require_complete(&fields.track.ok_or(CommandError::Unreadable)?)?;
+        self.redaction_settled()
+    }
+
+    /// Checks that every published copy was compared with all places: what shows too much is withdrawn before anything is
+    /// published.
+    fn redaction_settled(&self) -> Result<(), Unmet> {
+        if self.is_redaction_settled() { Ok(()) } else { Err(Unmet::Redaction) }
     }
 
     fn own_meet_ready(&self, meet: &DocId) -> Result<(), Unmet> {

@@ -12,7 +12,7 @@ const PUBLISHED_BLOCK: usize = 600;
 
 /// Encodes the blocks of a published copy: all fixes if a relay shows that many and they fit into one change, else a
 /// thinned track. Returns none if even the coarsest thinning leaves too many.
-pub(super) fn pack(fixes: &[Fix]) -> Option<Vec<Vec<u8>>> {
+pub(in crate::replica) fn pack(fixes: &[Fix]) -> Option<Vec<Vec<u8>>> {
     let within = |fixes: &[Fix]| {
         let mut encoder = BlockEncoder::new();
         let pack = |fixes: &[Fix]| {

@@ -8,6 +8,8 @@ use crate::replica::write_queue::{WriteQueue, WriteSeq};
 pub(in crate::replica) struct CommandQueue {
     /// Commands that wait for a document, in the order of their arrival.
     waiting: Vec<(u32, Command)>,
+    /// Whether one of them waits until every published copy was compared with the places.
+    awaits_redaction: bool,
     /// Commands that are applied in memory, with the write that makes them durable.
     settling: Vec<(WriteSeq, u32, CommandOutcome)>,
 }
@@ -16,6 +18,17 @@ impl CommandQueue {
     /// Queues a command until its documents are here.
     pub(in crate::replica) fn wait(&mut self, request: u32, command: Command) {
         self.waiting.push((request, command));
+    }
+
+    /// Queues a command until every published copy was compared with the places.
+    pub(super) fn wait_for_redaction(&mut self, request: u32, command: Command) {
+        self.wait(request, command);
+        self.awaits_redaction = true;
+    }
+
+    /// Returns whether a command waits until every published copy was compared with the places.
+    pub(in crate::replica) fn awaits_redaction(&self) -> bool {
+        self.awaits_redaction
     }
 
     /// Returns the commands that wait for a document.
@@ -30,6 +43,7 @@ impl CommandQueue {
 
     /// Takes the commands that wait for a document, in order to retry them.
     pub(super) fn take_waiting(&mut self) -> Vec<(u32, Command)> {
+        self.awaits_redaction = false;
         std::mem::take(&mut self.waiting)
     }
 

@@ -1,8 +1,7 @@
-//! Commands about the track of a drive: its private ends, and its refused fixes.
+//! Commands about the track of a drive: the opened track, and its refused fixes.
 
 use crate::docs::{self, drive};
 use crate::id::DocId;
-use crate::privacy::PrivateEnds;
 use crate::recorder::Recorder;
 use crate::replica::Replica;
 use crate::replica::commands::unreadable;
@@ -11,17 +10,6 @@ use crate::replica::views::TrackView;
 use crate::replica::views::build;
 
 impl Replica {
-    pub(super) fn set_private_ends(&mut self, drive: DocId, ends: PrivateEnds) -> Result<Option<DocId>, CommandError> {
-        let fields = self.drive(&drive)?;
-        let (before, track) = (fields.private_ends, fields.track);
-        if ends == before {
-            return Ok(Some(drive));
-        }
-        self.change_drive(drive, &drive::DriveEdit { private_ends: Some(ends), ..drive::DriveEdit::default() })?;
-        track.iter().for_each(|track| self.show_again(drive, track));
-        Ok(Some(drive))
-    }
-
     pub(super) fn take_back_refused(
         &mut self,
         drive: DocId,
@@ -57,15 +45,15 @@ impl Replica {
 
     /// Shows the track of a drive that is in memory.
     pub(super) fn show_track(&mut self, drive: DocId, track: &DocId) {
-        let private = self.drive(&drive).map(|fields| fields.private_ends).unwrap_or_default();
+        let places = self.documents.places(&self.device.identity.account).to_vec();
         let stretches = self.documents.stretches(track);
         let refused = self.documents.loaded(track).map(|track| docs::track::refused(track)).unwrap_or_default();
-        self.output.opened = Some(build::track(drive, private, &stretches, refused));
+        self.output.opened = Some(build::track(drive, &places, &stretches, refused));
         self.output.topics.insert(Topic::Track);
     }
 
     /// Updates the opened track, if it is this one.
-    fn show_again(&mut self, drive: DocId, track: &DocId) {
+    pub(in crate::replica) fn show_again(&mut self, drive: DocId, track: &DocId) {
         let is_shown = matches!(&self.output.opened, Some(TrackView::Ready { drive: opened, .. }) if *opened == drive);
         if is_shown && self.documents.loaded(track).is_some() {
             self.show_track(drive, track);

@@ -5,8 +5,10 @@ use minicbor::{Decode, Encode};
 
 use crate::docs::automerge_doc::Unreadable;
 use crate::docs::drive::DriveFields;
-use crate::id::{ChangeHash, DocId};
+use crate::id::{AccountId, ChangeHash, DocId};
+use crate::privacy::places::Place;
 use crate::projection::{self, DocumentRow};
+use crate::replica::commands::singleton_id;
 use crate::replica::documents::{DocumentEvent, DocumentStore, cbor};
 use crate::replica::io::{Space, StoredEntry};
 use crate::replica::write_queue::{WriteQueue, WriteSeq};
@@ -43,6 +45,14 @@ impl DocumentStore {
     /// Returns the row of a document.
     pub(crate) fn row(&self, doc: &DocId) -> Option<&DocumentRow> {
         self.documents.row(doc)
+    }
+
+    /// Returns the private places of the account.
+    pub(crate) fn places(&self, account: &AccountId) -> &[Place] {
+        match self.row(&singleton_id(account, DocKind::Settings)) {
+            Some(DocumentRow::Settings(_, _, places)) => places,
+            _ => &[],
+        }
     }
 
     /// Returns the name of a car; empty if it is unknown.
@@ -132,6 +142,9 @@ impl DocumentStore {
             Some(row) => {
                 if is_contested(&row) {
                     self.events.insert(DocumentEvent::Merged(doc));
+                }
+                if matches!(row, DocumentRow::Track(..)) {
+                    self.events.insert(DocumentEvent::TrackFolded(doc));
                 }
                 self.documents.set_row(&doc, Some(row));
             }

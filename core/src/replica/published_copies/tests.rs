@@ -21,7 +21,7 @@ fn merged(events: &[DocumentEvent]) -> CopyReconciler {
 fn the_copy_follows_a_drive_with_changes_of_two_devices() {
     let (mut phone, copy) = published(Visibility::Public, Visibility::Private);
     let mut reconciler = merged(&[DocumentEvent::Merged(DRIVE), DocumentEvent::Concurrent(DRIVE)]);
-    reconciler.poll(&mut phone.context());
+    reconciler.poll(&RedactionReconciler::settled(), &mut phone.context());
     assert_eq!(phone.shown(copy), ("Pass".to_owned(), Visibility::Public));
 }
 
@@ -32,7 +32,7 @@ fn a_drive_that_only_one_device_changed_narrows_its_copy_and_never_widens_it() {
         (Visibility::Private, Visibility::Public, Visibility::Private),
     ] {
         let (mut phone, id) = published(drive, copy);
-        merged(&[DocumentEvent::Merged(DRIVE)]).poll(&mut phone.context());
+        merged(&[DocumentEvent::Merged(DRIVE)]).poll(&RedactionReconciler::settled(), &mut phone.context());
         assert_eq!(phone.shown(id), ("Pass".to_owned(), shown));
     }
 }
@@ -42,9 +42,9 @@ fn a_copy_is_read_from_storage_and_nothing_is_evicted_until_it_follows() {
     let (mut phone, copy) = published(Visibility::Public, Visibility::Public);
     phone.unload(copy);
     let mut reconciler = merged(&[DocumentEvent::Merged(DRIVE)]);
-    reconciler.poll(&mut phone.context());
+    reconciler.poll(&RedactionReconciler::settled(), &mut phone.context());
     assert!(reconciler.is_aligning() && phone.disk_answers(copy));
-    reconciler.poll(&mut phone.context());
+    reconciler.poll(&RedactionReconciler::settled(), &mut phone.context());
     assert_eq!((phone.shown(copy).0, reconciler.is_aligning()), ("Pass".to_owned(), false));
 }
 
@@ -58,10 +58,10 @@ fn a_drive_that_arrives_before_its_copy_waits_for_it_and_reads_nothing() {
         ..DriveEdit::default()
     });
     let mut reconciler = merged(&[DocumentEvent::Merged(DRIVE), DocumentEvent::Concurrent(DRIVE)]);
-    reconciler.poll(&mut phone.context());
+    reconciler.poll(&RedactionReconciler::settled(), &mut phone.context());
     assert!(phone.output.effects.is_empty() && !reconciler.is_aligning());
     phone.make_copy(copy, Visibility::Private);
-    reconciler.poll(&mut phone.context());
+    reconciler.poll(&RedactionReconciler::settled(), &mut phone.context());
     assert_eq!(phone.shown(copy), ("Pass".to_owned(), Visibility::Public));
 }
 
@@ -72,7 +72,7 @@ fn a_copy_of_an_earlier_link_is_withdrawn() {
     phone.make_copy(renewed, Visibility::Public);
     let published = Some((renewed, Visibility::Public));
     phone.edit_drive(&DriveEdit { published, renewals: Some(1), ..DriveEdit::default() });
-    merged(&[DocumentEvent::Merged(DRIVE)]).poll(&mut phone.context());
+    merged(&[DocumentEvent::Merged(DRIVE)]).poll(&RedactionReconciler::settled(), &mut phone.context());
     assert_eq!((phone.shown(copy).1, phone.shown(renewed).1), (Visibility::Private, Visibility::Public));
 }
 
@@ -82,11 +82,11 @@ fn a_compared_copy_stays_in_memory_until_it_is_compared() {
     phone.unload(copy);
     let mut reconciler = CopyReconciler::default();
     reconciler.unchecked.insert(copy);
-    reconciler.poll(&mut phone.context());
+    reconciler.poll(&RedactionReconciler::settled(), &mut phone.context());
     let account = phone.context().account;
     assert_eq!(reconciler.in_use(&phone.documents, &account), [copy]);
     assert!(phone.disk_answers(copy));
-    reconciler.poll(&mut phone.context());
+    reconciler.poll(&RedactionReconciler::settled(), &mut phone.context());
     assert!(reconciler.in_use(&phone.documents, &account).is_empty());
     assert_eq!(phone.shown(copy), ("Pass".to_owned(), Visibility::Public));
 }

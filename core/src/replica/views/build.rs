@@ -7,15 +7,16 @@ use crate::docs::drive::DriveFields;
 use crate::docs::social::Comment;
 use crate::docs::track::ListedFix;
 use crate::docs::{ProfileFields, Visibility};
+use crate::geodesy::Position;
 use crate::id::DocId;
-use crate::privacy::{self, PrivateEnds};
+use crate::privacy::{self, places::Place};
 use crate::projection::DocumentRow;
 use crate::replica::Replica;
 use crate::replica::commands::singleton_id;
 use crate::replica::documents::{ChangeTotals, DocumentRecord};
 use crate::replica::views::{
-    AccountView, AnswerView, CarView, CommentView, DriveSync, DriveView, FollowView, MeetView, ReactionView,
-    RecordingView, RefusedView, SocialView, StatusView, StorageStatus, TrackView,
+    AccountView, AnswerView, CarView, CommentView, DriveSync, DriveView, FollowView, MeetView, PlaceView, ReactionView,
+    RecordingView, RefusedView, SocialView, StatusView, StorageStatus, TrackView, ZoneView,
 };
 use crate::roads::{RoadSteps, RoadStretch, RoadView};
 use crate::sorted::Map;
@@ -119,10 +120,11 @@ impl Replica {
             _ => ProfileFields { by_approval: true, ..ProfileFields::default() },
         };
         let (settings, devices) = match self.documents.row(&singleton_id(&account, DocKind::Settings)) {
-            Some(DocumentRow::Settings(fields, devices)) => (*fields, devices.clone()),
+            Some(DocumentRow::Settings(fields, devices, _)) => (*fields, devices.clone()),
             _ => Default::default(),
         };
-        AccountView { account, profile, settings, device: self.device.identity.device.to_string(), devices }
+        let places = self.documents.places(&account).iter().map(place_view).collect();
+        AccountView { account, profile, settings, device: self.device.identity.device.to_string(), devices, places }
     }
 
     /// Returns the state of storage and sync.
@@ -181,7 +183,6 @@ impl Replica {
             bounds: bounds.flatten(),
             visibility: if is_lost { Visibility::Private } else { fields.visibility },
             published,
-            private_ends: fields.private_ends,
             conflicts: fields.conflicts.clone(),
             is_imported: fields.source.is_some(),
             sync: self.drive_sync(id, fields, sent),
@@ -191,7 +192,7 @@ impl Replica {
     /// Returns the road score and the bounds of a finished drive. The row of a recorded track is folded after its end.
     fn way(&self, drive: &DriveFields) -> Option<(RoadView, Option<[f64; 4]>)> {
         match drive.track.filter(|_| drive.ended_at.is_some()).and_then(|track| self.documents.row(&track)) {
-            Some(DocumentRow::Track(road, bounds)) => Some((RoadView::clone(road), *bounds)),
+            Some(DocumentRow::Track(road, bounds, _)) => Some((RoadView::clone(road), *bounds)),
             _ => None,
         }
     }
@@ -234,14 +235,14 @@ fn total(amounts: impl IntoIterator<Item = ChangeTotals>) -> ChangeTotals {
 /// Returns the view of a track in memory.
 pub(in crate::replica) fn track(
     drive: DocId,
-    private: PrivateEnds,
+    places: &[Place],
     stretches: &[Stretch],
     refused: Vec<ListedFix>,
 ) -> TrackView {
     let parts = parts(stretches);
     let road = RoadSteps::of(parts.iter().flat_map(|part| &part.fixes)).view();
     let line = |stretch: &RoadStretch| Line::simplified(&between(&parts, stretch), LINE_TOLERANCE_M);
-    let privacy::Preview { hidden, shown_m } = privacy::preview(stretches, private);
+    let privacy::Preview { hidden, shown_m } = privacy::preview(stretches, places);
     let hidden: Vec<Part> = hidden.into_iter().map(|fixes| Part { after: None, fixes }).collect();
     TrackView::Ready {
         drive,
@@ -253,6 +254,13 @@ pub(in crate::replica) fn track(
         road,
         refused: refused.into_iter().map(refused_view).collect(),
     }
+}
+
+fn place_view(place: &Place) -> PlaceView {
+    let Place { id, position, secret: _, is_found, kind, size } = *place;
+    let lon_lat = |Position { lat_deg, lon_deg }: Position| [lon_deg, lat_deg];
+    let zone = place.zone().map(|zone| ZoneView { center: lon_lat(zone.center()), radius_m: zone.radius_m() });
+    PlaceView { id, position: lon_lat(position), kind, size, is_found, zone }
 }
 
 fn refused_view(listed: ListedFix) -> RefusedView {
