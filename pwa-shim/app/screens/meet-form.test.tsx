@@ -6,10 +6,15 @@ import { TourismoError } from "@tourismo/client";
 import { afterEach, expect, test, vi } from "vitest";
 
 import { hasDraft } from "../drafts.ts";
+import { account } from "../engine.ts";
 import { openFakeEngine } from "../testing/engine.ts";
 import { NewMeetScreen } from "./meet-form.tsx";
 
-vi.mock("../components/place-map.tsx", () => ({ PlaceMap: () => <div role="img" aria-label="Map of the place" /> }));
+/** A map on which every tap chooses the same place. */
+function OnePlaceMap({ onPick }: { onPick?: (at: [number, number]) => void }) {
+  return <button type="button" aria-label="Map of the place" onClick={() => onPick?.([8.54, 47.37])} />;
+}
+vi.mock("../components/place-map.tsx", () => ({ PlaceMap: OnePlaceMap }));
 
 const title = (): HTMLInputElement => screen.getByLabelText("Title");
 const field = (label: string): HTMLInputElement => screen.getByLabelText(label);
@@ -52,6 +57,19 @@ test("a saved meet is shown, and its draft is gone", async () => {
   await waitFor(() => expect(location.hash).toBe("#/meets/meet-1"));
   expect(saved).toMatchObject([{ title: "Coffee", place: "Above" }]);
   expect(hasDraft("new meet")).toBe(false);
+});
+
+test("a pin near a private place is told, unless nobody else sees the meet", () => {
+  show();
+  const home = { id: "p", kind: "home", size: "standard", isFound: true, position: [8.54, 47.371] } as const;
+  const zone = { center: [8.54, 47.374] as [number, number], radiusM: 800 };
+  if (account.value) account.value = { ...account.value, places: [{ ...home, position: [8.54, 47.371], zone }] };
+  expect(screen.queryByTestId("near-private")).toBeNull();
+  fireEvent.click(screen.getByLabelText("Map of the place"));
+  expect(screen.getByTestId("near-private").textContent).toContain("near one of your private places");
+  fireEvent.change(screen.getByLabelText("Who can see this"), { target: { value: "private" } });
+  expect(screen.queryByTestId("near-private")).toBeNull();
+  fireEvent.click(screen.getByText("Discard"));
 });
 
 test("a refused meet keeps its draft", async () => {

@@ -8,12 +8,19 @@ import { showNotice } from "../components/notice.tsx";
 import { PlaceMap } from "../components/place-map.tsx";
 import { currentPosition } from "../current-position.ts";
 import { useDraft } from "../drafts.ts";
-import { me, meets, relay, run } from "../engine.ts";
+import { account, me, meets, relay, run } from "../engine.ts";
+import { type LonLat, metresBetween } from "../geometry.ts";
 import { describeVisibility } from "../messages.ts";
 import { withOwnChanges } from "../optimistic.ts";
 import { useRelayQuery } from "../relay-query.ts";
 import { go, href } from "../route.ts";
 import { fromInput, nameOfTimeZone, ownTimeZone, timeZones, toInput } from "../time-zone.ts";
+
+/** Whether a position is in the zone of a private place of the user, so that a drive would hide it. */
+function isNearPrivatePlace(position: LonLat): boolean {
+  const places = account.value?.places ?? [];
+  return places.some(({ zone }) => zone !== null && metresBetween(zone.center, position) <= zone.radiusM);
+}
 
 const VISIBILITIES: Visibility[] = ["public", "followers", "link", "private"];
 
@@ -175,6 +182,12 @@ function MeetForm(props: {
               </button>
             ) : null}
           </div>
+          {position && visibility !== "private" && isNearPrivatePlace(position) ? (
+            <p class="hint bad" data-testid="near-private">
+              This pin is near one of your private places, and everyone who sees the meet sees the pin. Choose another meeting
+              point, or remove the pin and tell those who come where it is.
+            </p>
+          ) : null}
         </div>
         <label class="field">
           <span>Details</span>
