@@ -238,13 +238,22 @@ impl Network {
         if let Some(pair) = found.windows(2).find(|pair| pair[0].1.at_ms > pair[1].1.at_ms) {
             return Err(format!("fixes stand in the order in which they were measured: {pair:?}"));
         }
-        // A fix with a wrong time has a right position, and a repeated fix has one position.
-        let mut told = BTreeSet::new();
-        let driven: Vec<Position> = measured
-            .iter()
-            .filter(|measured| measured.key.is_some_and(|key| accepted.contains(&key) && told.insert(key)))
-            .map(|measured| measured.place)
-            .collect();
+        // A fix with a wrong time has a right position, and a repeated fix has one position: in the order of measurement,
+        // except for a fix that was taken back, which counts where the track has it, after the same fix.
+        let mut told: BTreeMap<FixKey, (usize, Position)> = BTreeMap::new();
+        for (index, measured) in measured.iter().enumerate() {
+            if let Some(key) = measured.key.filter(|key| accepted.contains(key)) {
+                told.entry(key).or_insert((index, measured.place));
+            }
+        }
+        let mut before = 0;
+        let mut driven: Vec<(usize, Position)> = Vec::new();
+        for (key, (index, place)) in fixes.iter().map(key).filter_map(|key| Some((key, *told.get(&key)?))) {
+            before = if taken_back.contains(&key) { before } else { index };
+            driven.push((before, place));
+        }
+        driven.sort_by_key(|(order, _)| *order);
+        let driven: Vec<Position> = driven.into_iter().map(|(_, place)| place).collect();
         self.check_lengths(disturbances, stretches, &found, &driven)
     }
 
