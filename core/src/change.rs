@@ -15,6 +15,8 @@
 mod columns;
 mod document;
 mod error;
+#[cfg(any(test, feature = "samples"))]
+pub mod forge;
 mod ops;
 mod reader;
 mod runs;

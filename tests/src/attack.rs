@@ -19,8 +19,8 @@
 //! [`Attack::all`]. Bounds on counts belong to the attack's function, because only it has the counts.
 
 mod admission;
+pub mod bomb;
 mod changes;
-pub mod forge;
 mod forwarders;
 mod honest;
 mod hostile_client;

@@ -96,7 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::change::tests::{sleb, uleb};
+    use crate::change::forge::{sleb, uleb};
 
     #[test]
     fn the_ends_of_the_range_are_read() {

@@ -8,6 +8,7 @@ mod shapes;
 use std::io::Write;
 
 use super::*;
+use crate::change::forge::{plain_chunk, sleb, uleb};
 
 #[test]
 fn heads_are_what_no_other_change_builds_on() {
@@ -21,36 +22,6 @@ fn heads_are_what_no_other_change_builds_on() {
     assert_eq!(heads, [hash(3), hash(9)], "a change received twice");
     advance_heads(&mut heads, &[hash(3), hash(9)], hash(7));
     assert_eq!(heads, [hash(7)]);
-}
-
-/// The shortest form of an unsigned LEB128 integer.
-pub(super) fn uleb(mut value: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while value > 0x7f {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-    bytes
-}
-
-/// The shortest form of a signed LEB128 integer.
-pub(super) fn sleb(mut value: i64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = (value & 0x7f) as u8;
-        value >>= 7;
-        if (value == 0 && low & 0x40 == 0) || (value == -1 && low & 0x40 != 0) {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
-}
-
-/// A chunk of type 1 with the right checksum of its body.
-fn plain_chunk(body: &[u8]) -> Vec<u8> {
-    [&MAGIC, &hash(1, body).0[..4], &[1], &uleb(body.len() as u64), body].concat()
 }
 
 /// A raw deflate stream that inflates to `body`.

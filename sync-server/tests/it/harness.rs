@@ -17,7 +17,8 @@ pub(crate) use statements::STATEMENTS;
 
 use std::net::SocketAddr;
 
-use tourismo_server::{Config, Running, Server};
+use tourismo_server::{Config, Running};
+use tourismo_test_kit::relay;
 
 /// A server with a database of its own.
 pub(crate) struct Relay {
@@ -36,11 +37,7 @@ impl Relay {
 
     pub(crate) async fn start_on(database: Database, configure: impl FnOnce(&mut Config)) -> Relay {
         statements::note();
-        let mut config = Config::new(SocketAddr::from(([127, 0, 0, 1], 0)), database.location().clone());
-        // An almost full disk of the test machine must not change what the relay accepts.
-        config.limits.reserved_disk_percent = 0;
-        configure(&mut config);
-        let running = Server::start(config).await.unwrap();
+        let running = relay::start(database.location().clone(), configure).await.unwrap();
         Relay { database, running }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::try_join_all;
+use tourismo_core::change::forge::{ForgedChange, actor};
 use tourismo_core::docs::published::{self, PublishedFields};
 use tourismo_core::docs::{Visibility, automerge_doc};
 use tourismo_core::fix::Fix;
@@ -12,7 +13,7 @@ use tourismo_core::track::Stretch;
 use tourismo_core::track::block::{BlockEncoder, MAX_ITEMS};
 use tourismo_core::wire::{Chunk, DocHeads, DocKind, MAX_CHUNK_BYTES, Message, NackCode, Offer};
 
-use super::forge::{Forged, bomb};
+use super::bomb::bomb;
 use super::hostile_client::HostileClient;
 use super::{Attack, Environment, Scale, worst};
 use crate::bench::grouped;
@@ -157,16 +158,16 @@ async fn competing_values(field: Environment) -> anyhow::Result<String> {
     let kinds = [("visibility", DocKind::Published), ("car", DocKind::Drive), ("title", DocKind::Meet)];
     for writer in 0..field.scale.of(40) as u64 {
         for ((register, kind), number) in kinds.into_iter().zip(0..) {
-            let first = Forged::sets_key(key, writer * 3 + number, register, 9_000);
+            let first = ForgedChange::sets_key(actor(key, writer * 3 + number), register, 9_000);
             let (hash, chunk) = first.chunk();
             let offer = intruder.offer(kind, chunk);
             let doc = offer.doc;
             intruder.push(vec![offer]).await?;
-            let next = Forged {
+            let next = ForgedChange {
                 deps: vec![hash],
                 seq: 2,
                 start_op: 9_001,
-                ..Forged::sets_key(key, writer * 3 + number, register, 1)
+                ..ForgedChange::sets_key(actor(key, writer * 3 + number), register, 1)
             };
             intruder.push(vec![Offer { doc, kind, chunk: Chunk(next.chunk().1) }]).await?;
         }
@@ -178,7 +179,7 @@ async fn run_length_bombs(field: Environment) -> anyhow::Result<String> {
     let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let key = intruder.device.key();
     for push in 0..field.scale.of(40) as u64 {
-        let chunk = |writer| Forged::sets(key, writer, 1_000_000_000_000 + push).chunk().1;
+        let chunk = |writer| ForgedChange::sets(actor(key, writer), 1_000_000_000_000 + push).chunk().1;
         let offers = (0..500).map(|writer| intruder.offer(DocKind::Published, chunk(writer))).collect();
         intruder.push(offers).await?;
     }
@@ -190,8 +191,9 @@ async fn operation_bombs(field: Environment) -> anyhow::Result<String> {
     let key = intruder.device.key();
     for push in 0..field.scale.of(40) as u64 {
         // The first has the maximum number of operations that is folded, the others more.
-        let chunk =
-            |writer| Forged::sets(key, push * 100 + writer, if writer == 0 { 10_000 } else { 20_000 }).chunk().1;
+        let chunk = |writer| {
+            ForgedChange::sets(actor(key, push * 100 + writer), if writer == 0 { 10_000 } else { 20_000 }).chunk().1
+        };
         let offers = (0..100).map(|writer| intruder.offer(DocKind::Published, chunk(writer))).collect();
         intruder.push(offers).await?;
     }
@@ -254,7 +256,9 @@ async fn deep_nesting(field: Environment) -> anyhow::Result<String> {
         let offers = [DocKind::Published, DocKind::Profile, DocKind::Car]
             .into_iter()
             .zip(0..)
-            .map(|(kind, number)| intruder.offer(kind, Forged::nested(key, writer * 3 + number, 2_000).chunk().1))
+            .map(|(kind, number)| {
+                intruder.offer(kind, ForgedChange::nested(actor(key, writer * 3 + number), 2_000).chunk().1)
+            })
             .collect();
         intruder.push(offers).await?;
     }
@@ -263,16 +267,16 @@ async fn deep_nesting(field: Environment) -> anyhow::Result<String> {
 
 async fn poisoned_counters(field: Environment) -> anyhow::Result<String> {
     let mut intruder = Intruder::join(field.hostile(1), 2).await?;
-    let sound = Forged::sets(intruder.device.key(), 1, 4);
+    let sound = ForgedChange::sets(actor(intruder.device.key(), 1), 4);
     let changes = [
-        Forged { start_op: u64::from(u32::MAX), ..sound.clone() },
-        Forged { start_op: u64::MAX, ..sound.clone() },
-        Forged { start_op: 0, ..sound.clone() },
-        Forged { start_op: 2, ..sound.clone() },
-        Forged { seq: 0, ..sound.clone() },
-        Forged { seq: u64::MAX, ..sound.clone() },
-        Forged { time: i64::MAX, ..sound.clone() },
-        Forged { time: i64::MIN, ..sound.clone() },
+        ForgedChange { start_op: u64::from(u32::MAX), ..sound.clone() },
+        ForgedChange { start_op: u64::MAX, ..sound.clone() },
+        ForgedChange { start_op: 0, ..sound.clone() },
+        ForgedChange { start_op: 2, ..sound.clone() },
+        ForgedChange { seq: 0, ..sound.clone() },
+        ForgedChange { seq: u64::MAX, ..sound.clone() },
+        ForgedChange { time: i64::MAX, ..sound.clone() },
+        ForgedChange { time: i64::MIN, ..sound.clone() },
     ];
     for _ in 0..field.scale.of(200) {
         let offers = changes.iter().map(|change| intruder.offer(DocKind::Published, change.chunk().1)).collect();
@@ -284,17 +288,17 @@ async fn poisoned_counters(field: Environment) -> anyhow::Result<String> {
 async fn forged_numbers(field: Environment) -> anyhow::Result<String> {
     let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let key = intruder.device.key();
-    let first = Forged::sets(key, 1, 1);
+    let first = ForgedChange::sets(actor(key, 1), 1);
     let (hash, chunk) = first.chunk();
     let doc = intruder.document();
     let offer = |chunk| Offer { doc, kind: DocKind::Car, chunk: Chunk(chunk) };
     intruder.push(vec![offer(chunk)]).await?;
-    let behind = Forged { deps: vec![hash], start_op: 2, ..first.clone() };
+    let behind = ForgedChange { deps: vec![hash], start_op: 2, ..first.clone() };
     for _ in 0..field.scale.of(100) as i64 {
         let offers = (1..=100).flat_map(|time| {
-            let twice = Forged { time, ..first.clone() };
-            let gap = Forged { seq: 3, time, ..behind.clone() };
-            let foreign = Forged { actor: vec![9; 16], time, ..first.clone() };
+            let twice = ForgedChange { time, ..first.clone() };
+            let gap = ForgedChange { seq: 3, time, ..behind.clone() };
+            let foreign = ForgedChange { actor: vec![9; 16], time, ..first.clone() };
             [twice, gap, foreign].map(|change| offer(change.chunk().1))
         });
         intruder.push(offers.collect()).await?;
@@ -305,13 +309,13 @@ async fn forged_numbers(field: Environment) -> anyhow::Result<String> {
 
 async fn orphans(field: Environment) -> anyhow::Result<String> {
     let mut intruder = Intruder::join(field.hostile(1), 2).await?;
-    let sound = Forged::sets(intruder.device.key(), 1, 1);
+    let sound = ForgedChange::sets(actor(intruder.device.key(), 1), 1);
     for push in 0..field.scale.of(20) as u32 {
         let orphan = |number: u32| {
             let mut dep = [0; 32];
             dep[..4].copy_from_slice(&push.to_be_bytes());
             dep[4..8].copy_from_slice(&number.to_be_bytes());
-            Forged { deps: vec![ChangeHash(dep)], seq: 2, start_op: 2, ..sound.clone() }.chunk().1
+            ForgedChange { deps: vec![ChangeHash(dep)], seq: 2, start_op: 2, ..sound.clone() }.chunk().1
         };
         let offers = (0..1_000).map(|number| intruder.offer(DocKind::Drive, orphan(number))).collect();
         intruder.push(offers).await?;
@@ -323,7 +327,7 @@ async fn document_flood(field: Environment) -> anyhow::Result<String> {
     let mut intruder = Intruder::join(field.hostile(1), 2).await?;
     let key = intruder.device.key();
     for push in 0..field.scale.of(30) as u64 {
-        let chunk = |writer| Forged::sets(key, push * 1_000 + writer, 1).chunk().1;
+        let chunk = |writer| ForgedChange::sets(actor(key, push * 1_000 + writer), 1).chunk().1;
         let offers = (0..1_000).map(|writer| intruder.offer(DocKind::Car, chunk(writer))).collect();
         intruder.push(offers).await?;
     }

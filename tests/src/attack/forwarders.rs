@@ -24,6 +24,7 @@ use tourismo_core::session::relay::{LogPage, RelayEffect, RelayInput, RelaySessi
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{ByeCode, Epoch, Message, OLDEST_PROTOCOL, RelayId};
 use tourismo_server::Origin;
+use tourismo_test_kit::relay::sync_url;
 
 use super::{Attack, Environment};
 use crate::client::Device;
@@ -150,7 +151,7 @@ async fn reading(field: Environment) -> anyhow::Result<String> {
 
 /// Returns the victim's phone, with the hostile relay's address.
 fn phone(hostile: SocketAddr) -> anyhow::Result<Phone> {
-    let setup = Setup::in_memory(&format!("ws://{hostile}/v1/sync"));
+    let setup = Setup::in_memory(&sync_url(hostile));
     Ok(Phone::open(Setup { key: SigningKey::from_bytes(&SEED), ..setup })?)
 }
 

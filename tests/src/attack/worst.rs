@@ -14,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 use tourismo_core::admission::scan_candidate;
+use tourismo_core::change::forge::{ForgedChange, actor};
 use tourismo_core::docs::published::{self, PublishedFields};
 use tourismo_core::docs::social::{self, Comment, SocialEntry};
 use tourismo_core::docs::{MeetFields, Visibility, automerge_doc, meet};
@@ -24,7 +25,6 @@ use tourismo_core::track::block::BlockEncoder;
 use tourismo_core::wire::{Chunk, DocKind, MAX_CHUNK_BYTES, Offer};
 use tourismo_server::writer_probe::{TransactionCost, WriterProbe};
 
-use super::forge::Forged;
 use crate::bench::Table;
 use crate::real_drives;
 use crate::synthetic::{self, Kind, Options};
@@ -309,15 +309,15 @@ fn competing(author: &Author, [values, more]: [u32; 2]) -> anyhow::Result<Build>
         (0..).zip([("visibility", DocKind::Published), ("car", DocKind::Drive), ("title", DocKind::Meet)])
     {
         let writer = u64::from(number);
-        let first = Forged::sets_key(author.device, writer, key, values.into());
+        let first = ForgedChange::sets_key(actor(author.device, writer), key, values.into());
         let (mut hash, chunk) = first.chunk();
         story.push((kind, author.id(number), chunk));
         for seq in 0..u64::from(more) {
-            let next = Forged {
+            let next = ForgedChange {
                 deps: vec![hash],
                 seq: 2 + seq,
                 start_op: u64::from(values) + 1 + seq,
-                ..Forged::sets_key(author.device, writer, key, 1)
+                ..ForgedChange::sets_key(actor(author.device, writer), key, 1)
             };
             let chunk;
             (hash, chunk) = next.chunk();
@@ -508,7 +508,7 @@ fn nested(author: &Author, [depth, writers]: [u32; 2]) -> anyhow::Result<Build> 
     let kinds = [DocKind::Published, DocKind::Profile, DocKind::Car];
     let change = |writer: u32| {
         let kind = kinds[writer as usize % 3];
-        let chunk = Forged::nested(author.device, writer.into(), u64::from(depth.max(2))).chunk().1;
+        let chunk = ForgedChange::nested(actor(author.device, writer.into()), u64::from(depth.max(2))).chunk().1;
         (kind, author.id(writer), chunk)
     };
     Ok((0..writers).map(change).collect())

@@ -1,7 +1,6 @@
 //! The cost of history: a new device of an account with an old log, and a document with very many edits, with snapshots
 //! of the relay and without.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +12,8 @@ use tourismo_core::id::DocId;
 use tourismo_core::replica::io::{Command, CommandOutcome, KeyRange, Space, StoredEntry};
 use tourismo_core::replica::views::TrackView;
 use tourismo_core::time::Timestamp;
-use tourismo_server::{Config, Running, Server};
+use tourismo_server::Running;
+use tourismo_test_kit::relay::{self, sync_url};
 
 use super::tap::{Count, Direction, Tap, count};
 use super::{Table, grouped};
@@ -150,7 +150,7 @@ pub async fn opened_elsewhere(fixes: &[Fix]) -> anyhow::Result<Opened> {
     let relay = Relay::start(Snapshots::Made).await?;
     let mut phone = relay.phone()?;
     let drive = record(&mut phone, fixes.iter()).await?;
-    let mut other = relay.joined(phone, Snapshots::Made, Setup::in_memory(&url(relay.running.addr()))).await?;
+    let mut other = relay.joined(phone, Snapshots::Made, Setup::in_memory(&sync_url(relay.running.addr()))).await?;
     replay::order(&mut other, "open", Command::OpenDrive { drive }).await?;
     ensure!(matches!(other.replica().track(), Some(TrackView::Ready { .. })), "the track does not come");
     let device = other.device();
@@ -180,18 +180,18 @@ struct Relay {
 impl Relay {
     async fn start(snapshots: Snapshots) -> anyhow::Result<Relay> {
         let folder = tempfile::tempdir()?;
-        let mut config = Config::new("127.0.0.1:0".parse()?, folder.path().join("relay.sqlite"));
-        config.limits.reserved_disk_percent = 0;
-        config.compact_after = match snapshots {
+        let compact_after = match snapshots {
             Snapshots::Made => Duration::ZERO,
             Snapshots::NotMade => Duration::MAX,
         };
-        Ok(Relay { running: Server::start(config).await?, folder })
+        let database = folder.path().join("relay.sqlite");
+        let running = relay::start(database, |config| config.compact_after = compact_after).await?;
+        Ok(Relay { running, folder })
     }
 
     /// A phone without a network.
     fn phone(&self) -> anyhow::Result<Phone> {
-        let setup = Setup::in_memory(&url(self.running.addr()));
+        let setup = Setup::in_memory(&sync_url(self.running.addr()));
         Ok(Phone::open(Setup { clock: Clock::standing_at(START), online: false, ..setup })?)
     }
 
@@ -261,8 +261,4 @@ async fn ask(database: &mut SqliteConnection, sql: &'static str) -> anyhow::Resu
 
 fn path_url(path: &Path) -> String {
     format!("sqlite:{}", path.display())
-}
-
-fn url(address: SocketAddr) -> String {
-    format!("ws://{address}/v1/sync")
 }

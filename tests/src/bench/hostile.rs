@@ -4,12 +4,13 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use automerge::{Automerge, Change};
+use tourismo_core::change::forge::{ForgedChange, actor};
 use tourismo_core::id::{DeviceKey, DocId};
 use tourismo_core::wire::{Chunk, DocKind, Message, Offer};
 
 use super::machine::Usage;
 use super::{Table, grouped};
-use crate::attack::forge::{Forged, bomb};
+use crate::attack::bomb::bomb;
 use crate::client::Device;
 use crate::daemon::Start;
 
@@ -140,7 +141,9 @@ fn offers(kind: &str, device: DeviceKey, message: u32) -> Vec<Offer> {
     let doc =
         |number: u64| DocId::from_bytes((u128::from(device.0[0]) << 64 | u128::from(writer(number))).to_be_bytes());
     let offer = |number, chunk| Offer { doc: doc(number), kind: DocKind::Track, chunk: Chunk(chunk) };
-    let forged = |rows| (0..1_000).map(move |number| (number, Forged::sets(device, writer(number), rows).chunk().1));
+    let forged = |rows| {
+        (0..1_000).map(move |number| (number, ForgedChange::sets(actor(device, writer(number)), rows).chunk().1))
+    };
     match kind {
         "zeros" => {
             let chunk = bomb(510 << 10);
@@ -150,10 +153,10 @@ fn offers(kind: &str, device: DeviceKey, message: u32) -> Vec<Offer> {
         "operations" => forged(20_000).map(|(number, chunk)| offer(number, chunk)).collect(),
         _ => (0..2)
             .map(|number| {
-                let mut change = Forged::sets(device, writer(number), 1);
+                let mut change = ForgedChange::sets(actor(device, writer(number)), 1);
                 let noise =
                     (0..500_000u64).map(|i| ((i ^ writer(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8);
-                change.value(noise.collect());
+                change.set_bytes(noise.collect());
                 offer(number, change.chunk().1)
             })
             .collect(),

@@ -10,7 +10,7 @@ use tourismo_core::id::DocId;
 use tourismo_core::replica::io::{Command, KeyRange, Space, StoredEntry};
 use tourismo_core::session::PING_AFTER_MS;
 use tourismo_core::wire::Message;
-use tourismo_server::{Config, Server};
+use tourismo_test_kit::relay;
 
 use super::tap::{Direction, Frame, Tap, count};
 use crate::phone::{Clock, Phone, Setup};
@@ -77,10 +77,7 @@ impl Sum {
 /// If phone and relay do not come to agree.
 pub async fn live_size(drives: &[Vec<Fix>]) -> anyhow::Result<LiveSize> {
     let folder = tempfile::tempdir()?;
-    let mut config = Config::new("127.0.0.1:0".parse()?, folder.path().join("relay.sqlite"));
-    // A relay on a full disk refuses new accounts.
-    config.limits.reserved_disk_percent = 0;
-    let relay = Server::start(config).await?;
+    let relay = relay::start(folder.path().join("relay.sqlite"), |_| {}).await?;
     let tap = Tap::before(relay.addr()).await?;
     let (mut driving, mut whole) = (Sum::default(), Sum::default());
     let (mut stored, mut snapshots) = (0, 0);

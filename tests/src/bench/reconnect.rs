@@ -1,6 +1,5 @@
 //! The cost of a reconnect after no change, or one.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +8,8 @@ use sqlx::{Connection, SqliteConnection};
 use tourismo_core::docs::CarFields;
 use tourismo_core::replica::io::{Command, KeyRange, Space, StoreOp, StoredEntry};
 use tourismo_core::time::Timestamp;
-use tourismo_server::{Config, Running, Server};
+use tourismo_server::Running;
+use tourismo_test_kit::relay::{self, sync_url};
 
 use super::peers::Peer;
 use super::tap::{Count, Direction, Frame, Tap, count};
@@ -135,7 +135,7 @@ pub async fn ours(documents: usize, meanwhile: Meanwhile) -> anyhow::Result<Reco
     let folder = tempfile::tempdir()?;
     let database = folder.path().join("relay.sqlite");
     let relay = start(&database).await?;
-    let setup = Setup::in_memory(&url(relay.addr()));
+    let setup = Setup::in_memory(&sync_url(relay.addr()));
     let key = setup.key.clone();
     let mut phone = phone_with_cars(setup, documents).await?;
     phone.network(true);
@@ -165,13 +165,7 @@ pub async fn ours(documents: usize, meanwhile: Meanwhile) -> anyhow::Result<Reco
 }
 
 async fn start(database: &Path) -> anyhow::Result<Running> {
-    let mut config = Config::new("127.0.0.1:0".parse()?, database.to_owned());
-    config.limits.reserved_disk_percent = 0;
-    Ok(Server::start(config).await?)
-}
-
-fn url(address: SocketAddr) -> String {
-    format!("ws://{address}/v1/sync")
+    Ok(relay::start(database.to_owned(), |_| {}).await?)
 }
 
 fn spoil_phone(storage: &mut Storage) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tourismo_server::Origin;
+use tourismo_test_kit::relay::sync_url;
 
 use crate::phone::Setup;
 
@@ -76,7 +77,7 @@ impl Tap {
     /// bytes as without the proxy.
     pub fn setup(&self) -> Setup {
         let origin = Some(Origin::from(self.server).to_string());
-        Setup { origin, ..Setup::in_memory(&format!("ws://{}/v1/sync", self.address)) }
+        Setup { origin, ..Setup::in_memory(&sync_url(self.address)) }
     }
 
     /// The address for clients.

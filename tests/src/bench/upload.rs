@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tokio::process::{Child, Command};
+use tourismo_test_kit::relay::sync_url;
 
 use super::machine::Usage;
 use super::peers::{Peer, free_address, listening};
@@ -123,7 +124,8 @@ pub async fn ours(relay: &Path, documents: usize) -> anyhow::Result<Upload> {
 
     let (address, mut server) = serve(relay, &database).await?;
     // The same device with empty storage: what it receives was on the relay's disk.
-    let mut restored = Phone::open(Setup { key, storage: Storage::in_memory(), ..Setup::in_memory(&url(address)) })?;
+    let mut restored =
+        Phone::open(Setup { key, storage: Storage::in_memory(), ..Setup::in_memory(&sync_url(address)) })?;
     restored.sync(PATIENCE).await?;
     let left = restored.replica().cars().len();
     server.kill().await?;
@@ -141,8 +143,4 @@ async fn serve(relay: &Path, database: &Path) -> anyhow::Result<(SocketAddr, Chi
     let mut server = command.spawn().context("the relay cannot be started")?;
     listening(address, &mut server).await?;
     Ok((address, server))
-}
-
-fn url(address: SocketAddr) -> String {
-    format!("ws://{address}/v1/sync")
 }

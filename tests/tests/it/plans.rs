@@ -13,8 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
 use tourismo_core::time::Timestamp;
-use tourismo_server::{Config, Limits, Location, Running, Server};
+use tourismo_server::{Config, Limits, Location, Running};
 use tourismo_test_kit::http::get_with;
+use tourismo_test_kit::relay::{self, sync_url};
 use tourismo_test_postgres::Cluster;
 use tourismo_tests::community::roads::{FEWEST, Road, load, roads};
 use tourismo_tests::community::tables::Tables;
@@ -24,7 +25,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
-use super::support::{read_token, url};
+use super::support::read_token;
 
 /// So small that the databases sample every row for their statistics: the same rows give the same plans.
 const COMMUNITY: Community = Community {
@@ -179,7 +180,7 @@ async fn overhear(database: Location, roads: &[Road]) -> anyhow::Result<Vec<(Str
     // The relay's tasks run on this thread, too, so that a thread's subscriber receives their log.
     let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(overheard.clone()));
     let relay = serve(database).await?;
-    let token = read_token(COMMUNITY.person(FOLLOWS_500).key, &url(relay.addr())).await?;
+    let token = read_token(COMMUNITY.person(FOLLOWS_500).key, &sync_url(relay.addr())).await?;
     let mut all = Vec::new();
     for path in reads(roads) {
         overheard.take();
@@ -210,9 +211,8 @@ async fn fill(database: &str) -> anyhow::Result<Vec<Road>> {
 }
 
 async fn serve(database: Location) -> anyhow::Result<Running> {
-    let mut config = Config::new("127.0.0.1:0".parse()?, database);
-    (config.limits, config.roads_from_drivers) = (Limits::NONE, FEWEST);
-    Ok(Server::start(config).await?)
+    let configure = |config: &mut Config| (config.limits, config.roads_from_drivers) = (Limits::NONE, FEWEST);
+    Ok(relay::start(database, configure).await?)
 }
 
 /// Checks plans by the rule and compares them with their snapshot.

@@ -6,18 +6,16 @@ use std::path::Path;
 use tourismo_core::docs::CarFields;
 use tourismo_core::replica::io::Command;
 use tourismo_core::replica::views::LinkStatus;
-use tourismo_server::{Config, Limits, Running, Server};
+use tourismo_server::Running;
+use tourismo_test_kit::relay::{self, sync_url};
 use tourismo_tests::phone::{Phone, Setup, SyncError};
 use tourismo_tests::replay;
 
-use super::support::{PATIENCE, go_online, offline, url};
+use super::support::{PATIENCE, go_online, offline};
 
 async fn relay(folder: &Path, max_account_documents: u64) -> anyhow::Result<Running> {
-    let config = Config {
-        limits: Limits { max_account_documents, reserved_disk_percent: 0, ..Limits::DEFAULT },
-        ..Config::new("127.0.0.1:0".parse()?, folder.join("relay.sqlite"))
-    };
-    Ok(Server::start(config).await?)
+    let database = folder.join("relay.sqlite");
+    Ok(relay::start(database, |config| config.limits.max_account_documents = max_account_documents).await?)
 }
 
 async fn put_car(phone: &mut Phone, nickname: &str) -> anyhow::Result<()> {
@@ -30,7 +28,7 @@ async fn put_car(phone: &mut Phone, nickname: &str) -> anyhow::Result<()> {
 async fn p8_a_phone_keeps_what_the_relay_has_no_room_for_and_brings_it_when_there_is() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let small = relay(folder.path(), 2).await?;
-    let setup = offline(&url(small.addr()));
+    let setup = offline(&sync_url(small.addr()));
     let key = setup.key.clone();
     let mut phone = Phone::open(setup)?;
     for nickname in ["Rosi", "Karl", "Emma"] {
@@ -52,13 +50,13 @@ async fn p8_a_phone_keeps_what_the_relay_has_no_room_for_and_brings_it_when_ther
     small.shutdown().await;
 
     let large = relay(folder.path(), 3).await?;
-    let setup = Setup { storage, key: key.clone(), ..offline(&url(large.addr())) };
+    let setup = Setup { storage, key: key.clone(), ..offline(&sync_url(large.addr())) };
     let mut phone = Phone::open(setup)?;
     go_online(&mut phone);
     assert!(phone.until(PATIENCE, |replica| replica.status().unsent_changes == 0).await);
     assert_eq!((phone.status().refused, phone.replica().cars()), (0, shown.clone()));
 
-    let setup = Setup { key, ..Setup::in_memory(&url(large.addr())) };
+    let setup = Setup { key, ..Setup::in_memory(&sync_url(large.addr())) };
     let mut other = Phone::open(setup)?;
     other.sync(PATIENCE).await?;
     assert_eq!(other.replica().cars(), shown);

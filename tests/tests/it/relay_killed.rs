@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use sqlx::{Connection, SqliteConnection};
 use tourismo_core::docs::CarFields;
 use tourismo_core::replica::io::Command;
+use tourismo_test_kit::relay::sync_url;
 use tourismo_tests::daemon::{Daemon, Start};
 use tourismo_tests::kills::{self, Victim};
 use tourismo_tests::phone::Phone;
 use tourismo_tests::replay;
 use tourismo_tests::synthetic::Kind;
 
-use super::support::{PATIENCE, forgetful, go_online, made_drive, offline, url};
+use super::support::{PATIENCE, forgetful, go_online, made_drive, offline};
 
 /// The server as a process of its own, with the same address after each restart.
 struct Relay {
@@ -74,7 +75,7 @@ async fn a_relay_killed_between_two_pushes_has_all_that_it_acknowledged_and_gets
     const CARS: u32 = 2_500;
     let folder = tempfile::tempdir()?;
     let address = free_address()?;
-    let (setup, mut again) = (offline(&url(address)), offline(&url(address)));
+    let (setup, mut again) = (offline(&sync_url(address)), offline(&sync_url(address)));
     again.key = setup.key.clone();
     let mut phone = Phone::open(setup)?;
     for number in 0..CARS {
@@ -94,7 +95,7 @@ async fn a_relay_killed_between_two_pushes_has_all_that_it_acknowledged_and_gets
     }
     phone.sync(PATIENCE).await?;
     assert_eq!(relay.changes().await?, CARS);
-    let mut other = forgetful(&again, &url(address))?;
+    let mut other = forgetful(&again, &sync_url(address))?;
     other.sync(PATIENCE).await?;
     assert_eq!(other.replica().cars(), phone.replica().cars());
     Ok(())
@@ -104,7 +105,7 @@ async fn a_relay_killed_between_two_pushes_has_all_that_it_acknowledged_and_gets
 async fn a_drive_recorded_while_the_relay_dies_again_and_again_arrives_whole() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let address = free_address()?;
-    let (setup, mut again) = (offline(&url(address)), offline(&url(address)));
+    let (setup, mut again) = (offline(&sync_url(address)), offline(&sync_url(address)));
     again.key = setup.key.clone();
     let mut phone = Phone::open(setup)?;
     let mut relay = Relay::start(address, folder.path()).await?;
@@ -129,7 +130,7 @@ async fn a_drive_recorded_while_the_relay_dies_again_and_again_arrives_whole() -
     phone.clock().set_rate(1.0);
     phone.sync(PATIENCE).await?;
 
-    let mut other = forgetful(&again, &url(address))?;
+    let mut other = forgetful(&again, &sync_url(address))?;
     other.sync(PATIENCE).await?;
     replay::order(&mut other, "open", Command::OpenDrive { drive }).await?;
     replay::order(&mut phone, "open", Command::OpenDrive { drive }).await?;

@@ -12,12 +12,13 @@ use tourismo_core::replica::Replica;
 use tourismo_core::replica::io::{Command, CommandOutcome};
 use tourismo_core::replica::views::{DriveView, LinkStatus, StatusView};
 use tourismo_server::maintenance;
+use tourismo_test_kit::relay::sync_url;
 use tourismo_tests::daemon::{Daemon, Start, check};
 use tourismo_tests::phone::{Phone, Setup};
 use tourismo_tests::replay::{self, Pace, Ride};
 use tourismo_tests::synthetic::Kind;
 
-use super::support::{PATIENCE, forgetful, go_online, made_drive, offline, url};
+use super::support::{PATIENCE, forgetful, go_online, made_drive, offline};
 
 /// A relay with the same address after each restart, and one backup of it.
 struct Relay {
@@ -124,7 +125,7 @@ fn titles(replica: &Replica) -> BTreeSet<String> {
 
 /// Another phone of the same account, with a grant from this one, without a network.
 async fn link(phone: &mut Phone, relay: SocketAddr) -> anyhow::Result<Phone> {
-    let setup = offline(&url(relay));
+    let setup = offline(&sync_url(relay));
     let device = setup.key.verifying_key().to_bytes().to_vec().into();
     let granted = phone.command(Command::GrantDevice { device }, PATIENCE).await;
     let Some(CommandOutcome::Granted { grant }) = granted else { panic!("{granted:?}") };
@@ -146,7 +147,7 @@ async fn meet(phones: &mut [&mut Phone]) -> anyhow::Result<()> {
 #[tokio::test]
 async fn c1_everything_that_a_restored_relay_lost_comes_back_from_the_phones() -> anyhow::Result<()> {
     let mut relay = Relay::start().await?;
-    let (setup, mut again) = (offline(&url(relay.address())), offline(&url(relay.address())));
+    let (setup, mut again) = (offline(&sync_url(relay.address())), offline(&sync_url(relay.address())));
     again.key = setup.key.clone();
     let mut phone = Phone::open(setup)?;
     let early = record(&mut phone, "Early", 1).await?;
@@ -171,7 +172,7 @@ async fn c1_everything_that_a_restored_relay_lost_comes_back_from_the_phones() -
     meet(&mut [&mut phone]).await?;
     assert!(names(relay.data()).await?.is_superset(&names(&before).await?));
 
-    let mut other = forgetful(&again, &url(relay.address()))?;
+    let mut other = forgetful(&again, &sync_url(relay.address()))?;
     other.sync(PATIENCE).await?;
     assert_eq!(titles(other.replica()), BTreeSet::from(["Early in the morning".to_owned(), "Late".to_owned()]));
     assert_eq!(other.replica().cars(), phone.replica().cars());
@@ -184,7 +185,7 @@ async fn c1_everything_that_a_restored_relay_lost_comes_back_from_the_phones() -
 #[tokio::test]
 async fn an_account_written_on_both_sides_of_a_restore_ends_in_the_union() -> anyhow::Result<()> {
     let mut relay = Relay::start().await?;
-    let mut first = Phone::open(offline(&url(relay.address())))?;
+    let mut first = Phone::open(offline(&sync_url(relay.address())))?;
     let drive = record(&mut first, "Over the pass", 1).await?;
     meet(&mut [&mut first]).await?;
     let mut second = link(&mut first, relay.address()).await?;
@@ -218,7 +219,7 @@ async fn h5_an_account_founded_since_the_backup_comes_back_from_a_phone_that_the
 {
     let mut relay = Relay::start().await?;
     relay.back_up().await?;
-    let mut founder = Phone::open(offline(&url(relay.address())))?;
+    let mut founder = Phone::open(offline(&sync_url(relay.address())))?;
     let drive = record(&mut founder, "The only one", 1).await?;
     meet(&mut [&mut founder]).await?;
     let mut second = link(&mut founder, relay.address()).await?;
@@ -242,7 +243,7 @@ async fn h5_an_account_founded_since_the_backup_comes_back_from_a_phone_that_the
 async fn p10_changes_of_a_phone_linked_since_the_backup_come_back_from_another_and_all_that_builds_on_them_too()
 -> anyhow::Result<()> {
     let mut relay = Relay::start().await?;
-    let mut first = Phone::open(offline(&url(relay.address())))?;
+    let mut first = Phone::open(offline(&sync_url(relay.address())))?;
     let drive = record(&mut first, "Over the pass", 1).await?;
     meet(&mut [&mut first]).await?;
     relay.back_up().await?;
@@ -268,7 +269,7 @@ async fn p10_changes_of_a_phone_linked_since_the_backup_come_back_from_another_a
 #[tokio::test]
 async fn c6_a_database_that_was_put_back_without_a_restore_gets_everything_again() -> anyhow::Result<()> {
     let mut relay = Relay::start().await?;
-    let mut first = Phone::open(offline(&url(relay.address())))?;
+    let mut first = Phone::open(offline(&sync_url(relay.address())))?;
     let drive = record(&mut first, "Over the pass", 1).await?;
     meet(&mut [&mut first]).await?;
     let mut second = link(&mut first, relay.address()).await?;

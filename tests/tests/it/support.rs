@@ -1,6 +1,5 @@
 //! Helpers of the tests: a relay in this process, drives, timeouts.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,8 +10,9 @@ use tempfile::TempDir;
 use tourismo_core::fix::Fix;
 use tourismo_core::replica::io::{Command, CommandOutcome};
 use tourismo_core::time::Timestamp;
-use tourismo_server::{Config, Running, Server};
+use tourismo_server::Running;
 use tourismo_test_kit::http::{Answer, get, get_with};
+use tourismo_test_kit::relay;
 use tourismo_tests::phone::{Clock, Phone, Setup};
 use tourismo_tests::synthetic::{self, Kind, Options};
 
@@ -31,14 +31,11 @@ pub(crate) struct Relay {
 impl Relay {
     pub(crate) async fn start() -> anyhow::Result<Relay> {
         let folder = tempfile::tempdir()?;
-        let mut config = Config::new("127.0.0.1:0".parse()?, folder.path().join("relay.sqlite"));
-        // An almost full disk of the test machine must not change what the relay accepts.
-        config.limits.reserved_disk_percent = 0;
-        Ok(Relay { running: Server::start(config).await?, _folder: folder })
+        Ok(Relay { running: relay::start(folder.path().join("relay.sqlite"), |_| {}).await?, _folder: folder })
     }
 
     pub(crate) fn url(&self) -> String {
-        url(self.running.addr())
+        relay::sync_url(self.running.addr())
     }
 
     /// The JSON at a path.
@@ -68,10 +65,6 @@ impl Relay {
 fn found(path: &str, answer: Answer) -> anyhow::Result<Value> {
     anyhow::ensure!(answer.status == 200, "{path}: {} {}", answer.status, answer.text());
     Ok(answer.json())
-}
-
-pub(crate) fn url(relay: SocketAddr) -> String {
-    format!("ws://{relay}/v1/sync")
 }
 
 /// A phone with no network, in memory, whose clock stands at [`START`].

@@ -1,101 +1,14 @@
 //! Hostile changes, each refused with its code.
 
 use super::*;
+use crate::change::forge::{
+    ACTION, ForgedChange, INSERT, KEY_ACTOR, KEY_COUNTER, KEY_TEXT, OBJ_ACTOR, OBJ_COUNTER, PRED_ACTOR, PRED_COUNT,
+    PRED_COUNTER, VALUE, VALUE_META, nulls, prefixed, run,
+};
 
-/// A change in parts, whose chunk always gets the right checksum.
-struct Parts {
-    deps: Vec<[u8; 32]>,
-    actor: Vec<u8>,
-    seq: u64,
-    start_op: u64,
-    time: i64,
-    message: Vec<u8>,
-    others: Vec<Vec<u8>>,
-    columns: Vec<(u64, Vec<u8>)>,
-    after: Vec<u8>,
-}
-
-const OBJ_ACTOR: u64 = 0x01;
-const OBJ_COUNTER: u64 = 0x02;
-const KEY_ACTOR: u64 = 0x11;
-const KEY_COUNTER: u64 = 0x13;
-const KEY_TEXT: u64 = 0x15;
-const INSERT: u64 = 0x34;
-const ACTION: u64 = 0x42;
-const VALUE_META: u64 = 0x56;
-const VALUE: u64 = 0x57;
-const PRED_COUNT: u64 = 0x70;
-const PRED_ACTOR: u64 = 0x71;
-const PRED_COUNTER: u64 = 0x73;
-
-impl Parts {
-    /// A valid change that sets the key `k` of the root to null, `rows` times.
-    fn sets(rows: u64) -> Parts {
-        Parts {
-            deps: vec![],
-            actor: b"actor".to_vec(),
-            seq: 1,
-            start_op: 1,
-            time: 0,
-            message: vec![],
-            others: vec![],
-            columns: vec![
-                (KEY_TEXT, run(rows, &[1, b'k'])),
-                (INSERT, uleb(rows)),
-                (ACTION, run(rows, &[1])),
-                (VALUE_META, run(rows, &[0])),
-                (PRED_COUNT, run(rows, &[0])),
-            ],
-            after: vec![],
-        }
-    }
-
-    fn body(&self) -> Vec<u8> {
-        let mut body = uleb(self.deps.len() as u64);
-        body.extend(self.deps.concat());
-        body.extend(prefixed(&self.actor));
-        body.extend(uleb(self.seq));
-        body.extend(uleb(self.start_op));
-        body.extend(sleb(self.time));
-        body.extend(prefixed(&self.message));
-        body.extend(uleb(self.others.len() as u64));
-        body.extend(self.others.iter().flat_map(|other| prefixed(other)));
-        body.extend(uleb(self.columns.len() as u64));
-        body.extend(self.columns.iter().flat_map(|(spec, data)| [uleb(*spec), uleb(data.len() as u64)].concat()));
-        body.extend(self.columns.iter().flat_map(|(_, data)| data.iter()));
-        body.extend(&self.after);
-        body
-    }
-
-    fn chunk(&self) -> Vec<u8> {
-        plain_chunk(&self.body())
-    }
-
-    /// Inserts or replaces a column.
-    fn set(&mut self, spec: u64, data: impl Into<Vec<u8>>) {
-        self.columns.retain(|(other, _)| *other != spec);
-        self.columns.push((spec, data.into()));
-        self.columns.sort_by_key(|(spec, _)| *spec);
-    }
-
-    fn drop(&mut self, spec: u64) {
-        self.columns.retain(|(other, _)| *other != spec);
-    }
-}
-
-/// `rows` times the same value.
-fn run(rows: u64, value: &[u8]) -> Vec<u8> {
-    let count = i64::try_from(rows).unwrap();
-    [&sleb(if count == 1 { -1 } else { count }), value].concat()
-}
-
-fn prefixed(bytes: &[u8]) -> Vec<u8> {
-    [&uleb(bytes.len() as u64), bytes].concat()
-}
-
-/// `rows` times null.
-fn nulls(rows: u64) -> Vec<u8> {
-    [vec![0], uleb(rows)].concat()
+/// Returns a valid change that sets a key of the root to null this number of times.
+fn sets(rows: u64) -> ForgedChange {
+    ForgedChange::sets(b"actor".to_vec(), rows)
 }
 
 fn code(chunk: &[u8]) -> &'static str {
@@ -103,24 +16,24 @@ fn code(chunk: &[u8]) -> &'static str {
 }
 
 /// Checks the code with which a valid change of four operations is refused after `spoil`.
-fn check(expected: &str, spoil: impl FnOnce(&mut Parts)) {
-    let mut parts = Parts::sets(4);
+fn check(expected: &str, spoil: impl FnOnce(&mut ForgedChange)) {
+    let mut parts = sets(4);
     spoil(&mut parts);
-    assert_eq!(code(&parts.chunk()), expected);
+    assert_eq!(code(&parts.chunk().1), expected);
 }
 
 #[test]
 fn the_sound_change_is_accepted() {
     check("accepted", |_| ());
     for rows in [1, 2, 20_000] {
-        let chunk = Parts::sets(rows).chunk();
+        let chunk = sets(rows).chunk().1;
         check_against_automerge(&chunk, &automerge::Change::try_from(&chunk[..]).unwrap());
     }
 }
 
 #[test]
 fn only_whole_single_changes_are_taken() {
-    let chunk = Parts::sets(1).chunk();
+    let chunk = sets(1).chunk().1;
     let kind = |kind| chunk.iter().enumerate().map(|(i, byte)| if i == 8 { kind } else { *byte }).collect::<Vec<u8>>();
     assert_eq!(code(&kind(0)), "change_is_document");
     assert_eq!(code(&kind(3)), "change_is_bundle");
@@ -135,7 +48,7 @@ fn only_whole_single_changes_are_taken() {
 
 #[test]
 fn the_checksum_covers_every_byte_of_the_body() {
-    let chunk = Parts::sets(1).chunk();
+    let chunk = sets(1).chunk().1;
     for at in (4..8).chain(10..chunk.len()) {
         let mut spoilt = chunk.clone();
         spoilt[at] ^= 0x10;
@@ -146,7 +59,7 @@ fn the_checksum_covers_every_byte_of_the_body() {
 #[test]
 fn inflation_stops_at_its_limit() {
     assert_eq!(code(&deflated_chunk(&vec![0; 64 << 20])), "change_inflates_too_large");
-    let body = Parts::sets(1).body();
+    let body = sets(1).body();
     let limits = |max_inflated_bytes| ChangeLimits { max_inflated_bytes, ..ChangeLimits::DEFAULT };
     assert!(scan(&deflated_chunk(&body), &limits(body.len() as u64)).is_ok());
     let refused = scan(&deflated_chunk(&body), &limits(body.len() as u64 - 1)).map_err(|error| error.code());
@@ -156,10 +69,10 @@ fn inflation_stops_at_its_limit() {
 #[test]
 fn a_deflate_stream_is_whole_and_alone() {
     let with_data = |data: &[u8]| {
-        let body = Parts::sets(1).body();
+        let body = sets(1).body();
         [&MAGIC, &hash(1, &body).0[..4], &[2], &uleb(data.len() as u64), data].concat()
     };
-    let data = deflated(&Parts::sets(1).body());
+    let data = deflated(&sets(1).body());
     assert_eq!(code(&with_data(&data)), "accepted");
     assert_eq!(code(&with_data(&[&data[..], b"more"].concat())), "change_trailing_bytes");
     assert_eq!(code(&with_data(&data[..data.len() - 1])), "change_bad_deflate");
@@ -174,11 +87,13 @@ fn a_chunk_too_large_is_refused_unread() {
 
 #[test]
 fn the_head_of_a_change_is_bounded() {
-    check("accepted", |change| change.deps = vec![[1; 32], [2; 32]]);
-    check("change_unordered_deps", |change| change.deps = vec![[2; 32], [1; 32]]);
-    check("change_unordered_deps", |change| change.deps = vec![[1; 32], [1; 32]]);
+    let hashes = |bytes: [u8; 2]| bytes.map(|byte| ChangeHash([byte; 32])).to_vec();
+    check("accepted", |change| change.deps = hashes([1, 2]));
+    check("change_unordered_deps", |change| change.deps = hashes([2, 1]));
+    check("change_unordered_deps", |change| change.deps = hashes([1, 1]));
     let numbered = |count: u16| {
-        let hash = |n: u16| [n.to_be_bytes().as_slice(), &[0; 30]].concat().try_into().expect("it has 32 bytes");
+        let hash =
+            |n: u16| ChangeHash([n.to_be_bytes().as_slice(), &[0; 30]].concat().try_into().expect("it has 32 bytes"));
         (0..count).map(hash).collect()
     };
     check("accepted", |change| change.deps = numbered(256));
@@ -220,7 +135,7 @@ fn the_columns_are_known_and_in_order() {
     check("change_bad_column", |change| change.set(KEY_TEXT | 8, run(4, &[0])));
     check("change_bad_column", |change| change.set(0x62, run(4, &[0])));
     check("change_bad_column", |change| change.set(VALUE, []));
-    check("change_rows_disagree", |change| change.columns.clone_from(&Parts::sets(5).columns[..2].to_vec()));
+    check("change_rows_disagree", |change| change.columns.clone_from(&sets(5).columns[..2].to_vec()));
 }
 
 #[test]
@@ -233,7 +148,7 @@ fn marks_are_refused_with_their_columns() {
 fn a_run_of_a_million_million_rows_is_refused_in_every_column() {
     const BILLIONS: u64 = 1_000_000_000_000;
     check("change_too_many_ops", |change| change.set(ACTION, run(BILLIONS, &[1])));
-    check("change_too_many_ops", |change| *change = Parts::sets(BILLIONS));
+    check("change_too_many_ops", |change| *change = sets(BILLIONS));
     check("change_too_many_ops", |change| change.set(ACTION, nulls(BILLIONS)));
     check("change_too_many_ops", |change| change.set(ACTION, [sleb(i64::MIN), vec![1]].concat()));
     check("change_too_many_preds", |change| change.set(PRED_COUNT, run(4, &uleb(BILLIONS))));
@@ -259,7 +174,7 @@ fn columns_have_as_many_rows_as_there_are_operations() {
     check("change_rows_disagree", |change| change.set(INSERT, uleb(5)));
     check("change_rows_disagree", |change| change.set(VALUE, *b"v"));
     check("change_rows_disagree", |change| change.set(PRED_ACTOR, run(1, &[0])));
-    check("change_rows_disagree", |change| change.drop(ACTION));
+    check("change_rows_disagree", |change| change.remove(ACTION));
     check("accepted", |change| change.columns.clear());
 }
 
@@ -288,9 +203,9 @@ fn an_operation_is_one_that_automerge_has() {
     check("change_bad_operation", |change| change.set(ACTION, run(4, &[7])));
     check("change_bad_operation", |change| change.set(ACTION, run(4, &[8])));
     check("change_bad_operation", |change| change.set(INSERT, [0, 4]));
-    check("change_bad_operation", |change| change.drop(KEY_TEXT));
-    check("change_bad_operation", |change| change.drop(VALUE_META));
-    check("change_bad_operation", |change| change.drop(PRED_COUNT));
+    check("change_bad_operation", |change| change.remove(KEY_TEXT));
+    check("change_bad_operation", |change| change.remove(VALUE_META));
+    check("change_bad_operation", |change| change.remove(PRED_COUNT));
     check("change_bad_operation", |change| change.set(OBJ_COUNTER, run(4, &[1])));
     check("change_bad_operation", |change| change.set(KEY_COUNTER, run(4, &[0])));
     check("change_bad_operation", |change| change.set(ACTION, run(4, &[3])));
@@ -298,7 +213,7 @@ fn an_operation_is_one_that_automerge_has() {
     check("change_key_too_long", |change| change.set(KEY_TEXT, run(4, &prefixed(&[b'k'; 257]))));
     check("change_bad_text", |change| change.set(KEY_TEXT, run(4, &[1, 0xff])));
     check("change_too_many_objects", |change| {
-        *change = Parts::sets(2_001);
+        *change = sets(2_001);
         change.set(ACTION, run(2_001, &[0]));
     });
 }
@@ -334,7 +249,7 @@ fn a_counter_is_incremented_by_a_signed_integer() {
         [("accepted", 4), ("change_bad_operation", 3), ("change_bad_operation", 8), ("change_bad_operation", 9)]
     {
         check(expected, |change| {
-            *change = Parts::sets(2);
+            *change = sets(2);
             change.set(ACTION, [0x7e, 1, 5]);
             change.set(VALUE_META, [0x7e, 0, 0x10 | kind]);
             change.set(VALUE, [1]);
@@ -346,8 +261,8 @@ fn a_counter_is_incremented_by_a_signed_integer() {
 }
 
 /// A change that makes the list `l` and inserts three nulls at its head, each before the last one.
-fn list() -> Parts {
-    let mut change = Parts::sets(4);
+fn list() -> ForgedChange {
+    let mut change = sets(4);
     change.set(OBJ_ACTOR, [nulls(1), run(3, &[0])].concat());
     change.set(OBJ_COUNTER, [nulls(1), run(3, &[1])].concat());
     change.set(KEY_COUNTER, [nulls(1), run(3, &[0])].concat());
@@ -359,7 +274,7 @@ fn list() -> Parts {
 
 #[test]
 fn an_operation_refers_only_to_what_can_come_before_it() {
-    let listed = |expected, spoil: fn(&mut Parts)| {
+    let listed = |expected, spoil: fn(&mut ForgedChange)| {
         check(expected, |change| {
             *change = list();
             spoil(change);
@@ -393,12 +308,12 @@ fn an_operation_refers_only_to_what_can_come_before_it() {
 fn what_is_overwritten_comes_before_and_in_order() {
     let overwrites = |expected, count: &[u8], actors: &[u8], deltas: &[u8], others: &[&[u8]]| {
         check(expected, |change| {
-            *change = Parts::sets(1);
+            *change = sets(1);
             change.start_op = 10;
             change.set(PRED_COUNT, run(1, count));
             change.set(PRED_ACTOR, actors);
             change.set(PRED_COUNTER, deltas);
-            change.others = others.iter().map(|other| other.to_vec()).collect();
+            change.other_actors = others.iter().map(|other| other.to_vec()).collect();
         });
     };
     overwrites("accepted", &[1], &[0x7f, 0], &[0x7f, 9], &[]);

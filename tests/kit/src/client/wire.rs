@@ -14,6 +14,8 @@ use tourismo_core::digest::Digest;
 use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::wire::{Chunk, Entry, Message, NackCode, Offer};
 
+use crate::relay::sync_url;
+
 /// A wait that is too long for any machine, so that its end is a failure.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -44,7 +46,7 @@ impl Wire {
     /// # Errors
     /// If the relay does not accept the connection.
     pub async fn open(relay: SocketAddr, from: IpAddr, headers: &[(&'static str, &str)]) -> anyhow::Result<Wire> {
-        let mut request = format!("ws://{relay}/v1/sync").into_client_request()?;
+        let mut request = sync_url(relay).into_client_request()?;
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse()?);
         }
