@@ -37,21 +37,27 @@ async fn strangers(field: Environment) -> anyhow::Result<String> {
     let victim = Device::founder([7; 32]);
     let home = field.hostile(200);
     drop(home.join(&victim).await?);
-    let (mut refused, mut joined) = (0, 0);
+    let (mut refused, mut put_off, mut joined) = (0, 0, 0);
     for round in 0..field.scale.of(40) {
         let mut held = Vec::new();
         for number in 0..2 * SEATS_OF_AN_ACCOUNT {
             let mut seed = [0xee; 32];
             seed[..2].copy_from_slice(&[round as u8, number as u8]);
             // The relay also waits a while for a stranger to close.
-            held.push(field.hostile(1).open_tcp(&Device::intruder(victim.account, seed)).await?);
-            refused += 1;
+            match field.hostile(1).open_refused(&Device::intruder(victim.account, seed)).await? {
+                Some(socket) => {
+                    held.push(socket);
+                    refused += 1;
+                }
+                None => put_off += 1,
+            }
         }
         home.join(&victim).await?;
         joined += 1;
         drop(held);
     }
-    Ok(format!("{} strangers refused, the account let in {joined} times", grouped(refused)))
+    let (refused, put_off) = (grouped(refused), grouped(put_off));
+    Ok(format!("{refused} strangers refused, {put_off} put off, the account let in {joined} times"))
 }
 
 /// Opens connections as a proxy does for one client, with health checks meanwhile.

@@ -58,16 +58,49 @@ struct Log {
 /// The figures of one phase.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// The number of acknowledged changes.
-    pub acks: usize,
-    /// The p99 of the times of acknowledgements.
-    pub ack_p99: Duration,
-    /// The number of answered reads.
-    pub reads: usize,
-    /// The p99 of the times of reads.
-    pub read_p99: Duration,
+    /// The times from a change to its acknowledgement.
+    pub acks: Durations,
+    /// The times from a request to its answer.
+    pub reads: Durations,
     /// The refusals.
     pub refusals: Vec<String>,
+}
+
+/// Durations in order of length.
+#[derive(Clone, Debug, Default)]
+pub struct Durations(Vec<Duration>);
+
+impl Figures {
+    /// Adds the figures of the same phase of another run.
+    pub(super) fn add(&mut self, other: Figures) {
+        self.acks.add(&other.acks);
+        self.reads.add(&other.reads);
+        self.refusals.extend(other.refusals);
+    }
+}
+
+impl Durations {
+    fn new(mut durations: Vec<Duration>) -> Durations {
+        durations.sort_unstable();
+        Durations(durations)
+    }
+
+    /// Adds further durations.
+    pub(super) fn add(&mut self, other: &Durations) {
+        self.0.extend(&other.0);
+        self.0.sort_unstable();
+    }
+
+    /// Returns the number of durations.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns the 99th percentile, by nearest rank; 0 of none.
+    pub fn p99(&self) -> Duration {
+        let rank = (self.0.len() * 99).div_ceil(100);
+        rank.checked_sub(1).and_then(|index| self.0.get(index)).copied().unwrap_or_default()
+    }
 }
 
 impl Honest {
@@ -115,25 +148,12 @@ impl Honest {
 impl Log {
     fn figures(&self, (from, to): (Instant, Instant)) -> Figures {
         let is_within = |at: Instant| from <= at && at < to;
-        let sorted = |all: &[(Instant, Duration)]| {
-            let mut times: Vec<Duration> = all.iter().filter(|(at, _)| is_within(*at)).map(|(_, took)| *took).collect();
-            times.sort();
-            times
+        let within = |all: &[(Instant, Duration)]| {
+            Durations::new(all.iter().filter(|(at, _)| is_within(*at)).map(|(_, took)| *took).collect())
         };
-        let (acks, reads) = (sorted(&self.acks), sorted(&self.reads));
         let refusals = self.refusals.iter().filter(|(at, _)| is_within(*at)).map(|(_, what)| what.clone());
-        Figures {
-            acks: acks.len(),
-            ack_p99: p99(&acks),
-            reads: reads.len(),
-            read_p99: p99(&reads),
-            refusals: refusals.collect(),
-        }
+        Figures { acks: within(&self.acks), reads: within(&self.reads), refusals: refusals.collect() }
     }
-}
-
-fn p99(sorted: &[Duration]) -> Duration {
-    sorted.get((sorted.len() * 99 / 100).min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
 fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {

@@ -8,10 +8,11 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::{self, Message as Frame};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tourismo_core::wire::{ByeCode, Message};
 use tourismo_server::Origin;
+use tourismo_test_kit::relay::sync_url;
 
 use crate::client::{Client, Device};
 
@@ -33,7 +34,7 @@ impl HostileClient {
     }
 
     pub(super) async fn upgrade(&self) -> anyhow::Result<WebSocketStream<TcpStream>> {
-        let (socket, _) = client_async(format!("ws://{}/v1/sync", self.relay), self.connect().await?).await?;
+        let (socket, _) = client_async(sync_url(self.relay), self.connect().await?).await?;
         Ok(socket)
     }
 
@@ -42,14 +43,19 @@ impl HostileClient {
         device.connect_from(self.relay, self.from).await
     }
 
-    /// Begins a handshake as a device that is refused, and keeps the connection open after the `Bye`.
-    pub(super) async fn open_tcp(&self, device: &Device) -> anyhow::Result<WebSocketStream<TcpStream>> {
-        let mut socket = self.upgrade().await?;
+    /// Begins a handshake as a device that is refused, and keeps the connection open after the `Bye`. Returns nothing if
+    /// the relay has no connection for this host for now.
+    pub(super) async fn open_refused(&self, device: &Device) -> anyhow::Result<Option<WebSocketStream<TcpStream>>> {
+        let mut socket = match client_async(sync_url(self.relay), self.connect().await?).await {
+            Ok((socket, _)) => socket,
+            Err(tungstenite::Error::Http(answer)) if answer.status() == 429 => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         let Message::Challenge { relay, nonce, .. } = exchange(&mut socket, &device.hello()).await? else {
             bail!("a challenge was due");
         };
         match exchange(&mut socket, &device.proof(&relay, &nonce, &Origin::from(self.relay).to_string())).await? {
-            Message::Bye { code: ByeCode::NotAuthentic } => Ok(socket),
+            Message::Bye { code: ByeCode::NotAuthentic } => Ok(Some(socket)),
             message => bail!("the relay answers a stranger with {message:?}"),
         }
     }
