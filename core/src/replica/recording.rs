@@ -8,20 +8,19 @@ mod journal_writer;
 mod packer;
 mod reception;
 mod record_all;
+mod recorded_drive;
+mod resumption;
 mod timeline;
-
-use minicbor::{Decode, Encode};
 
 use crate::docs;
 use crate::fix::Fix;
 use crate::id::DocId;
 use crate::recorder::{Recorder, TimedFix, Verdict};
 use crate::replica::documents::{self, DocumentStore};
-use crate::replica::io::{KeyRange, SensorFailure, Space, StoredEntry};
-use crate::replica::journal::{self, JournalEntry};
+use crate::replica::io::{KeyRange, SensorFailure, Space};
+use crate::replica::journal::JournalEntry;
 use crate::replica::views::{RecordingState, RecordingView};
 use crate::replica::write_queue::WriteQueue;
-use crate::sorting::sort_by;
 use crate::stats::DriveStats;
 use crate::time::{Now, Timestamp};
 use crate::track::{Mark, MarkKind, Refusal, Stretch};
@@ -30,6 +29,8 @@ use self::journal_writer::JournalWriter;
 use self::packer::BlockPacker;
 use self::reception::Reception;
 pub(crate) use self::record_all::record_all;
+pub(crate) use self::recorded_drive::RecordedDrive;
+use self::resumption::BeforeResume;
 use self::timeline::Timeline;
 
 /// Maximum time after which the recording of a killed app resumes automatically, in milliseconds.
@@ -37,56 +38,6 @@ const RESUMES_MS: i64 = 600_000;
 /// Minimum change of a clock difference that is stored, in milliseconds.
 const KEPT_CHANGE_MS: u64 = 1_000;
 const META_KEY: &[u8] = b"recording";
-
-/// The recorded drive. Stored in [`Space::Meta`] from start to finish.
-#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
-pub(crate) struct RecordedDrive {
-    #[n(0)]
-    pub(crate) drive: DocId,
-    #[n(1)]
-    pub(crate) track: DocId,
-    #[n(2)]
-    pub(crate) started_at: Timestamp,
-    #[n(3)]
-    pub(crate) car: Option<DocId>,
-    /// When the last packed item arrived, by the phone's clock. The journal has later items.
-    #[n(4)]
-    pub(crate) last_at: Option<Timestamp>,
-    /// Whether the recording runs: it is neither paused nor left unfinished on purpose.
-    #[n(5)]
-    #[cbor(default)]
-    pub(crate) is_running: bool,
-    /// The difference between the recording's clock and the phone's at that time: how far the phone's was set back.
-    #[n(6)]
-    #[cbor(default)]
-    pub(crate) ahead_ms: i64,
-    /// The offset of the sensor's times at that time.
-    #[n(7)]
-    #[cbor(default)]
-    pub(crate) sensor_ms: i64,
-}
-
-impl RecordedDrive {
-    /// Creates a recorded drive that starts now.
-    pub(crate) fn new(
-        drive: DocId,
-        track: DocId,
-        started_at: Timestamp,
-        car: Option<DocId>,
-        now: Now,
-    ) -> RecordedDrive {
-        RecordedDrive {
-            drive,
-            track,
-            started_at,
-            car,
-            last_at: Some(now.wall),
-            is_running: true,
-            ahead_ms: 0,
-            sensor_ms: 0,
-        }
-    }
-}
 
 /// The current recording.
 #[derive(Debug)]
@@ -104,15 +55,6 @@ pub(crate) struct Recording {
     before_resume: Option<BeforeResume>,
 }
 
-/// The state that [`Recording::undo_resume`] restores.
-#[derive(Debug)]
-struct BeforeResume {
-    left_off_at: Timestamp,
-    recorder: Recorder,
-    stretch: Stretch,
-    journal_next: u64,
-}
-
 impl Recording {
     /// Starts a recording. The caller creates its documents.
     pub(crate) fn start(
@@ -128,27 +70,6 @@ impl Recording {
         let mut recording = Recording::new(subject, RecordingState::Active, actor);
         recording.timeline.at(now);
         recording
-    }
-
-    /// Takes over a drive of another device. [`Recording::recover`] follows.
-    pub(crate) fn take_over(subject: RecordedDrive, actor: &[u8; 16], writes: &mut WriteQueue) -> Recording {
-        writes.put(Space::Meta, META_KEY.to_vec(), documents::cbor(&subject));
-        Recording::new(subject, RecordingState::Recovering, actor)
-    }
-
-    /// Returns the recording of a killed app, if there is one. [`Recording::recover`] follows.
-    pub(crate) fn left_behind(stored: &[StoredEntry], actor: &[u8; 16]) -> Option<Recording> {
-        let meta = stored.iter().find(|entry| entry.space == Space::Meta && entry.key == META_KEY)?;
-        let subject = minicbor::decode(&meta.value).ok()?;
-        let mut recording = Recording::new(subject, RecordingState::Recovering, actor);
-        let mut journal: Vec<_> = stored.iter().filter(|entry| entry.space == Space::Journal).collect();
-        sort_by(&mut journal, |a, b| a.key.cmp(&b.key));
-        let key = |entry: &StoredEntry| entry.key.as_slice().try_into().ok().map(u64::from_be_bytes);
-        recording.left_behind = journal.iter().filter_map(|entry| journal::decode(&entry.value)).collect();
-        // No entry can follow the last index, so only a damaged key has it.
-        let next = journal.iter().rev().find_map(|entry| key(entry)?.checked_add(1)).unwrap_or(0);
-        recording.journal = JournalWriter::new(next);
-        Some(recording)
     }
 
     fn new(subject: RecordedDrive, state: RecordingState, actor: &[u8; 16]) -> Recording {
@@ -194,77 +115,6 @@ impl Recording {
     /// Returns the state of the recording.
     pub(crate) fn state(&self) -> RecordingState {
         self.state
-    }
-
-    /// Recovers the recording of a killed app once the track is in memory: packed blocks are counted again, and the
-    /// journal becomes a block.
-    pub(crate) fn recover(&mut self, now: Now, documents: &mut DocumentStore, writes: &mut WriteQueue) {
-        if self.state != RecordingState::Recovering {
-            return;
-        }
-        let track = documents.loaded(&self.recorded_drive.track);
-        self.packer.counted(track.as_ref().map_or(0, |track| docs::track::block_count(track)));
-        let stretches = track.map(|track| docs::track::stretches(track)).unwrap_or_default();
-        self.recorder = Recorder::resume(self.recorded_drive.started_at, &stretches);
-        let mut replayed_at = None;
-        for entry in std::mem::take(&mut self.left_behind) {
-            self.replay(entry, &mut replayed_at);
-        }
-        self.settle();
-        // Refused fixes and marks are included: the clock of the recording continues after all of them.
-        if let Some(last_at) = stretches.iter().chain([&self.packer.stretch]).filter_map(Stretch::last_arrival).max() {
-            self.timeline = Timeline::ahead(last_at, self.recorded_drive.ahead_ms);
-        }
-        self.timeline.at(now);
-        self.recorder.go_on_with_sensor(self.recorded_drive.sensor_ms);
-        self.reception.forget_refused();
-        self.state = RecordingState::Unfinished;
-        self.pack(documents, writes);
-    }
-
-    /// Resumes after a pause, or resumes the recording of a killed app.
-    pub(crate) fn resume(&mut self, now: Now, writes: &mut WriteQueue) {
-        let kind = if self.state == RecordingState::Paused { MarkKind::Resumed } else { MarkKind::Restarted };
-        self.before_resume = (self.state == RecordingState::Unfinished).then(|| BeforeResume {
-            left_off_at: self.recorded_drive.last_at.unwrap_or(self.recorded_drive.started_at),
-            recorder: self.recorder.clone(),
-            stretch: self.packer.stretch.clone(),
-            journal_next: self.journal.next(),
-        });
-        self.state = RecordingState::Active;
-        self.set_running(true, writes);
-        self.mark(kind, now, writes);
-        self.recorder.go_on_at(self.timeline.at(now));
-    }
-
-    /// Restores the unfinished recording of a killed app, without what was recorded after it resumed. Returns whether
-    /// there was something to undo.
-    pub(crate) fn undo_resume(&mut self, writes: &mut WriteQueue) -> bool {
-        let Some(before) = self.before_resume.take() else { return false };
-        let BeforeResume { left_off_at, recorder, stretch, journal_next } = before;
-        self.journal.delete_from(journal_next, writes);
-        self.recorder = recorder;
-        self.packer.restore(stretch);
-        self.reception.forget_last();
-        self.recorded_drive.last_at = Some(left_off_at);
-        self.state = RecordingState::Unfinished;
-        self.set_running(false, writes);
-        true
-    }
-
-    /// Stores whether the recording runs.
-    fn set_running(&mut self, is_running: bool, writes: &mut WriteQueue) {
-        self.recorded_drive.is_running = is_running;
-        writes.put(Space::Meta, META_KEY.to_vec(), documents::cbor(&self.recorded_drive));
-    }
-
-    /// Returns when the app was killed, while the recording is unfinished or its resumption can be undone.
-    fn left_off_at(&self) -> Option<Timestamp> {
-        match (&self.before_resume, self.state) {
-            (Some(before), _) => Some(before.left_off_at),
-            (None, RecordingState::Unfinished) => self.recorded_drive.last_at,
-            (None, RecordingState::Recovering | RecordingState::Active | RecordingState::Paused) => None,
-        }
     }
 
     /// Pauses until [`Recording::resume`].
@@ -448,27 +298,6 @@ impl Recording {
         if changed_ms > KEPT_CHANGE_MS {
             (self.recorded_drive.ahead_ms, self.recorded_drive.sensor_ms) = (ahead_ms, sensor_ms);
             writes.put(Space::Meta, META_KEY.to_vec(), documents::cbor(&self.recorded_drive));
-        }
-    }
-
-    /// Replays a journal entry. `replayed_at` is the time of the previous one.
-    fn replay(&mut self, entry: JournalEntry, replayed_at: &mut Option<Timestamp>) {
-        let mut pass = |at: Timestamp| {
-            // The journal's clock ignores changes of the phone's.
-            let passed_ms = replayed_at.replace(at).map_or(0, |before| at.millis_since(before).max(0));
-            self.recorded_drive.last_at = self.recorded_drive.last_at.map(|last_at| last_at + passed_ms);
-        };
-        match entry {
-            JournalEntry::Fix(timed) => {
-                pass(timed.fix.recorded_at);
-                self.judge(&timed);
-            }
-            JournalEntry::Invalid => self.count_invalid(),
-            JournalEntry::Mark(mark) => {
-                pass(mark.at);
-                self.settle();
-                self.packer.stretch.marks.push(mark);
-            }
         }
     }
 
