@@ -18,6 +18,8 @@ pub struct AccountState {
     pub account: AccountId,
     /// [`DeviceKey::actor_prefix`] of every device of the account.
     pub actor_prefixes: BTreeSet<[u8; 8]>,
+    /// Those of the devices that were removed: their connections bring nothing more. `[G9]`
+    pub revoked_prefixes: BTreeSet<[u8; 8]>,
     /// The position of the newest entry; 0 if there is none.
     pub head: u64,
     /// The digest of all documents of the account.
@@ -258,6 +260,7 @@ impl AccountState {
         AccountState {
             account,
             actor_prefixes: BTreeSet::from([device.actor_prefix()]),
+            revoked_prefixes: BTreeSet::new(),
             head: 0,
             digest: Digest::default(),
             usage: Usage::default(),
@@ -309,6 +312,10 @@ impl AccountState {
         is_stored: impl Fn(&ChangeHash) -> bool,
     ) -> Result<Admission, NackCode> {
         let Candidate { claims, is_in_use, kind, change, last_seq } = candidate;
+        // A push can wait for the writer while its device is removed.
+        if self.revoked_prefixes.contains(&claims.own) {
+            return Err(NackCode::ForeignActor);
+        }
         if doc.is_some_and(|doc| doc.kind != kind) {
             return Err(NackCode::KindMismatch);
         }
@@ -536,6 +543,21 @@ mod tests {
             offer(&claims, false, &ScannedChange { hash: ChangeHash([9; 32]), ..stranger }),
             Err(NackCode::ForeignActor)
         );
+    }
+
+    #[test]
+    fn g9_a_removed_device_brings_nothing_and_others_may_bring_what_it_made() {
+        let mut log = Log::new();
+        log.take(doc(1), CAR, &change(1, 0, 1, &[])).unwrap();
+        log.account.revoked_prefixes.insert(DEVICE.actor_prefix());
+        assert_eq!(log.take(doc(1), CAR, &change(2, 0, 2, &[1])), Err(NackCode::ForeignActor));
+        assert_eq!(log.take(doc(1), CAR, &change(1, 0, 1, &[])), Err(NackCode::ForeignActor), "not even this");
+        let other = DeviceKey([2; 32]);
+        log.account.actor_prefixes.insert(other.actor_prefix());
+        let mut claims = ActorClaims::new(&other);
+        claims.vouch(DEVICE.actor_prefix());
+        let second = change(2, 0, 2, &[1]);
+        assert_eq!(log.take_from(&claims, false, doc(1), CAR, &second), Ok(Admission::Append));
     }
 
     #[test]

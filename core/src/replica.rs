@@ -15,6 +15,7 @@ mod faults;
 mod invariants;
 pub mod io;
 mod journal;
+mod membership;
 mod output;
 mod place_finder;
 mod polling;
@@ -44,6 +45,7 @@ use crate::replica::commands::CommandQueue;
 use crate::replica::device::Device;
 use crate::replica::documents::DocumentStore;
 use crate::replica::io::{Effect, Input, Topic};
+use crate::replica::membership::Membership;
 use crate::replica::output::Output;
 use crate::replica::reconcile::Reconcilers;
 use crate::replica::recording::Recording;
@@ -60,6 +62,7 @@ pub struct Replica {
     reads: StorageReads,
     documents: DocumentStore,
     sync_client: SyncClient,
+    membership: Membership,
     recording: Option<Recording>,
     commands: CommandQueue,
     reconcilers: Reconcilers,
@@ -85,6 +88,7 @@ impl Replica {
             writes,
             documents,
             sync_client: SyncClient::open(identity, &bootstrap.stored),
+            membership: Membership::open(identity, &bootstrap.stored),
             recording: Recording::left_behind(&bootstrap.stored, &device.actor),
             device,
             commands: CommandQueue::default(),
@@ -163,7 +167,7 @@ impl Replica {
             Input::StoreFailed { batch, failure } => self.store_failed(now, batch, failure),
             Input::Loaded { request, entries } => self.loaded(now, request, &entries),
             Input::LoadFailed { request, failure: _ } => self.load_failed(now, request),
-            Input::Signed { request, signature } => self.signed(request, &signature),
+            Input::Signed { request, signature } => self.signed(now, request, &signature),
             Input::Zone { utc_offset_min } => self.device.utc_offset = UtcOffset::from_minutes(utc_offset_min),
             Input::Network { online } => self.sync_client.set_network(online, now.monotonic_ms as u64),
             Input::Connected { origin } => {

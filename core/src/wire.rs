@@ -13,10 +13,18 @@ pub use self::codes::{ByeCode, NackCode};
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
 pub use crate::kind::DocKind;
+pub use crate::membership::grant_bytes;
+use crate::membership::{Claim, MembershipDigest, ReceivedStatement, Statement};
 use crate::time::Timestamp;
 
-/// The protocol version of phones. `[H1]`
-pub const PROTOCOL: u16 = 2;
+/// The newest protocol version. `[H1]`
+pub const PROTOCOL: u16 = 3;
+
+/// The oldest version that phones speak. Without version 3 a relay keeps no membership statements. `[G5]`
+pub const OLDEST_PHONE_PROTOCOL: u16 = 2;
+
+/// The first version with membership statements. `[G5]`
+pub const MEMBERSHIP_PROTOCOL: u16 = 3;
 
 /// The oldest protocol version of relays. In version 1 signatures do not cover the origin that the phone dialled.
 /// `[H9]`
@@ -34,6 +42,9 @@ pub const MAX_BATCH: usize = 1_000;
 /// Target size of a push or a page, bytes of chunks. At 4 KB/s, a weak signal, it arrives well before the other side
 /// treats the silence as a broken connection.
 pub const BATCH_BYTES: usize = 64 << 10;
+
+/// Maximum number of membership statements in one message of a phone. `[G5]`
+pub const MAX_DECLARED: usize = 32;
 
 /// Maximum number of heads of a document in a comparison.
 pub const MAX_HEADS: usize = 256;
@@ -113,6 +124,9 @@ pub enum Message {
         /// The digest of all documents with the heads that the client believes the relay to have.
         #[n(1)]
         digest: Digest,
+        /// Over the membership statements that the client has; absent before version 3. `[G5]`
+        #[n(2)]
+        membership: Option<MembershipDigest>,
     },
     /// Log entries in order, of changes of other sessions. `[C2]` `[L1]`
     #[n(5)]
@@ -221,6 +235,21 @@ pub enum Message {
     /// Answers a vouch: the client may offer the refused changes again. `[P10]`
     #[n(17)]
     Vouched,
+    /// Offers membership statements. `[G5]`
+    #[n(14)]
+    Declare {
+        /// The statements, at most [`MAX_DECLARED`].
+        #[n(0)]
+        statements: Vec<Statement>,
+    },
+    /// Lists every membership statement of the account: after a digest that differs, after a declaration, and after a change of
+    /// another session. `[G5]`
+    #[n(19)]
+    Members {
+        /// The statements.
+        #[n(0)]
+        statements: Vec<ReceivedStatement>,
+    },
     /// Answers a ping. `[M5]`
     #[n(28)]
     Pong,
@@ -397,6 +426,13 @@ pub struct Grant {
     pub signature: [u8; 64],
 }
 
+impl Grant {
+    /// Returns the grant as a membership statement. `[G1]`
+    pub fn statement(self, device: DeviceKey) -> Statement {
+        Statement { claim: Claim::Grant, subject: device, by: self.granted_by, signature: self.signature }
+    }
+}
+
 /// Returns the bytes that a device signs to prove that it holds its key: for the relay at this origin, this connection
 /// and this account. The relay chooses relay id and nonce; the origin is what the phone dialled. `[H3]` `[H9]`
 pub fn proof_bytes(
@@ -423,11 +459,6 @@ pub fn join_check(account: &AccountId, device: &DeviceKey, granted_by: &DeviceKe
     let digest = Sha256::digest(parts);
     let number = digest.iter().take(5).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte)) % 1_000_000_000_000;
     format!("{:04} {:04} {:04}", number / 100_000_000, number / 10_000 % 10_000, number % 10_000)
-}
-
-/// Returns the bytes that a device signs to let `device` into `account`. `[H5]`
-pub fn grant_bytes(account: &AccountId, device: &DeviceKey) -> Vec<u8> {
-    [b"tourismo grant v1".as_slice(), account.as_bytes(), &device.0].concat()
 }
 
 /// Why bytes are not a message.
@@ -470,7 +501,7 @@ impl Message {
     /// use tourismo_core::digest::Digest;
     /// use tourismo_core::wire::{Message, WireError};
     ///
-    /// let message = Message::CatchUp { cursor: 7, digest: Digest::default() };
+    /// let message = Message::CatchUp { cursor: 7, digest: Digest::default(), membership: None };
     /// let mut bytes = message.encode();
     /// assert_eq!(Message::decode(&bytes), Ok(message));
     ///

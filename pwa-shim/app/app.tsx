@@ -23,6 +23,7 @@ import { PersonScreen } from "./screens/person.tsx";
 import { PlacesScreen } from "./screens/places.tsx";
 import { PublicDriveScreen } from "./screens/public-drive.tsx";
 import { RecordScreen } from "./screens/record.tsx";
+import { RecoveryScreen } from "./screens/recovery.tsx";
 import { RoadScreen } from "./screens/road.tsx";
 import { RoadsScreen } from "./screens/roads.tsx";
 import { SettingsScreen } from "./screens/settings.tsx";
@@ -122,6 +123,8 @@ function OwnScreen({ at }: { at: Exclude<Route, PublicRoute> }) {
       return <SettingsScreen />;
     case "places":
       return <PlacesScreen />;
+    case "recovery":
+      return <RecoveryScreen />;
     case "devices":
       return <DevicesScreen />;
     case "link":
@@ -184,7 +187,7 @@ const TABS: Tab[] = [
     to: { screen: "settings" },
     label: "You",
     icon: SettingsIcon,
-    screens: ["settings", "devices", "link", "join"],
+    screens: ["settings", "devices", "recovery", "link", "join"],
     onNarrow: ["garage", "car"],
   },
 ];

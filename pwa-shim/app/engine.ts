@@ -30,6 +30,7 @@ export const social = signal<Views["social"] | undefined>(undefined);
 export const meets = signal<Views["meets"]>([]);
 export const track = signal<Views["track"]>(null);
 export const account = signal<Views["account"] | undefined>(undefined);
+export const members = signal<Views["members"] | undefined>(undefined);
 export const status = signal<Views["status"] | undefined>(undefined);
 let readsAs: string | undefined;
 export const persistence = signal<Persistence>("unknown");
@@ -52,7 +53,10 @@ export function isInUse(): boolean {
 /** The key in `localStorage` that says whether the engine was ever opened here. */
 const USED = "tourismo used";
 
-const signals = { recording, drives, cars, social, meets, track, account, status } satisfies Record<Topic, { value: unknown }>;
+const signals = { recording, drives, cars, social, meets, track, account, members, status } satisfies Record<
+  Topic,
+  { value: unknown }
+>;
 
 /** Opens the engine if the screen needs an account, or if this device has one. */
 export function openWhenNeeded(needsAccount: boolean): void {
@@ -79,6 +83,7 @@ async function open(): Promise<void> {
     tourismo.subscribe("meets", (view) => (signals.meets.value = view));
     tourismo.subscribe("track", (view) => (signals.track.value = view));
     tourismo.subscribe("account", (view) => (signals.account.value = view));
+    tourismo.subscribe("members", (view) => (signals.members.value = view));
     tourismo.subscribe("status", (view) => (signals.status.value = view));
     engine.value = { type: "open", tourismo };
     markUsed();

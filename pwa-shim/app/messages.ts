@@ -25,6 +25,7 @@ import {
   TourismoError,
   type Units,
   type Visibility,
+  type WrongWords,
 } from "@tourismo/client";
 
 import { bytes, height } from "./format.ts";
@@ -283,6 +284,8 @@ function describeByeCode(code: ByeCode): string {
       return "App and server have incompatible versions. Reload the app. If that does not help, the server needs an update.";
     case "not_authentic":
       return "The server does not accept this device for the account. Add it again on another device of yours: You, Your devices.";
+    case "revoked":
+      return "Another device of yours removed this device from the account. Everything on it stays here. You can download it: You, Your devices.";
     case "wrong_origin":
       return (
         "The server is not configured for the address that this app uses. Its operator can add it with --public-url. " +
@@ -313,6 +316,27 @@ function share(part: number, whole: number): string {
 
 function count(number: number, what: string): string {
   return number === 1 ? `1 ${what}` : `${number} ${what}s`;
+}
+
+/** What is wrong with recovery words. */
+export function describeWrongWords(wrong: WrongWords): string {
+  switch (wrong.type) {
+    case "count":
+      return `There are ${wrong.words} words; twelve are needed.`;
+    case "unknown": {
+      const similar = wrong.similar.length > 0 ? ` Perhaps it is ${wrong.similar.join(" or ")}.` : "";
+      return `Word ${wrong.place + 1}, “${wrong.word}”, is not a recovery word.${similar}`;
+    }
+    case "checksum": {
+      const [first] = wrong.misreadings;
+      const likely = wrong.misreadings.map(({ place, instead }) => `word ${place + 1} should be “${instead}”`).join(", or ");
+      return first
+        ? `One of the words is wrong, or in another place. Perhaps ${likely}.`
+        : "One of the words is wrong, or in another place. Compare each with the paper.";
+    }
+    default:
+      return wrong satisfies never;
+  }
 }
 
 export function describeAnswer(answer: Answer): Message {
@@ -542,6 +566,16 @@ function describeErrorCode(code: ErrorCode, error: TourismoError): string {
       return "The server sent an answer that this app cannot read.";
     case "not_on_relay":
       return "It does not exist, or you may not see it.";
+    case "revoked":
+      return "Another device of yours removed this device from the account. Everything on it stays here.";
+    case "recovery_key_needed":
+      return "Only your recovery words or passkey can do this.";
+    case "not_a_recovery_key":
+      return "This is no recovery key of this account, or it is not valid yet.";
+    case "passkey_cancelled":
+      return "No passkey was used.";
+    case "passkey_unsupported":
+      return "Passkeys of this browser cannot bring an account back. Use recovery words.";
     case "not_allowed":
       return "The server does not accept this device for reading. Check the phone's clock, then try again.";
     default:

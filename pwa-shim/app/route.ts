@@ -29,6 +29,7 @@ const SCREENS = {
   settings: { path: "/settings", title: "You" },
   places: { path: "/places", title: "Private places" },
   devices: { path: "/devices", title: "Your devices" },
+  recovery: { path: "/recovery", title: "Recovery" },
   /** Links that pair two devices: the new device's key, and the answer to it. */
   link: { path: "/link/:code?", title: "Your devices" },
   join: { path: "/join/:code?", title: "Your devices" },

@@ -22,10 +22,19 @@ import type {
   Timestamp,
   Topic,
   Visibility,
+  WrongWords,
   ZoneSize,
 } from "./generated/types.ts";
 import type { DriveFixes, DriveToImport } from "./importer.ts";
-import { errorOf, type FromWorker, type PageInput, type PageRequest, type RequestResult, type ToWorker } from "./messages.ts";
+import {
+  errorOf,
+  type FromWorker,
+  type PageInput,
+  type PageRequest,
+  type RequestResult,
+  type StoredDocument,
+  type ToWorker,
+} from "./messages.ts";
 import { attachPage } from "./page-events.ts";
 import { socketAddress } from "./relay-reads.ts";
 import { attachSensors } from "./sensors.ts";
@@ -405,6 +414,73 @@ export class Tourismo {
     return this.#done({ type: "joinAccount", grant });
   }
 
+  /**
+   * Makes a new secret and its twelve words (BIP-39). Nothing is stored: show the words, let the user write them down, and pass
+   * the secret to `enrolRecovery`.
+   */
+  async newRecoveryWords(): Promise<{ secret: Uint8Array; words: string[] }> {
+    const outcome = await this.#command({ type: "newRecoveryWords" });
+    if (outcome.type !== "recoveryWords") throw unexpected(outcome);
+    return { secret: outcome.secret, words: outcome.words };
+  }
+
+  /**
+   * Reads twelve words that the user typed. Resolves to their secret and to the argument of `RelayReads.recoverableAccounts`, or
+   * to what is wrong with the words: a word that is not in the list, or one that the checksum shows to be wrong.
+   */
+  async readRecoveryWords(text: string): Promise<{ secret: Uint8Array; lookup: string } | { wrong: WrongWords }> {
+    const outcome = await this.#command({ type: "readRecoveryWords", text });
+    if (outcome.type === "wrongWords") return { wrong: outcome.wrong };
+    if (outcome.type !== "recoverySecret") throw unexpected(outcome);
+    return { secret: outcome.secret, lookup: outcome.lookup };
+  }
+
+  /** Resolves to the argument of `RelayReads.recoverableAccounts` for the secret of a recovery key, such as that of a passkey. */
+  async recoveryLookup(secret: Uint8Array): Promise<string> {
+    const outcome = await this.#command({ type: "lookUpRecovery", secret });
+    if (outcome.type !== "recoverySecret") throw unexpected(outcome);
+    return outcome.lookup;
+  }
+
+  /**
+   * Makes the key of a secret a recovery key of this account: of words (16 bytes), or of a passkey (32 bytes). The topic `members`
+   * says when it is effective: at once for the first one that the founding device enrols, else after a week.
+   */
+  enrolRecovery(secret: Uint8Array): Promise<void> {
+    return this.#done({ type: "enrolRecovery", secret });
+  }
+
+  /** Objects to a recovery key that is not effective yet: it never will be. `key` is hexadecimal, from the topic `members`. */
+  objectToRecovery(key: string): Promise<void> {
+    return this.#done({ type: "objectToRecovery", key: bytesOf(key) });
+  }
+
+  /**
+   * Removes a device from the account for good. The relay ends its connections within a second. `key` is hexadecimal, from the
+   * topic `members`. With the secret of a recovery key, `removesGranted` also removes everything that the device let in, and a
+   * recovery key can be removed; without it such a removal rejects with `recovery_key_needed`.
+   */
+  removeKey(key: string, recovery?: { secret: Uint8Array; removesGranted?: boolean }): Promise<void> {
+    const { secret = null, removesGranted = false } = recovery ?? {};
+    return this.#done({ type: "removeKey", key: bytesOf(key), secret, removesGranted });
+  }
+
+  /**
+   * Brings an account to this device with the secret of a recovery key. `account` is from `RelayReads.recoverableAccounts`, or
+   * from a passkey. Rejects with `other_account` if this device holds data of its account, which is never dropped.
+   */
+  recoverAccount(account: AccountId, secret: Uint8Array): Promise<void> {
+    return this.#done({ type: "recoverAccount", account, secret });
+  }
+
+  /**
+   * Everything that this device stores of every document, also what the relay does not have. `automerge` is what `load` of
+   * Automerge reads.
+   */
+  documents(): Promise<StoredDocument[]> {
+    return this.#ask({ type: "documents" }) as Promise<StoredDocument[]>;
+  }
+
   /** Resolves to the current view of a topic. */
   read<T extends Topic>(topic: T): Promise<Views[T]> {
     return this.#ask({ type: "read", topic }) as Promise<Views[T]>;
@@ -468,6 +544,9 @@ export class Tourismo {
       case "attacked":
       case "fixes":
       case "token":
+      case "recoveryWords":
+      case "recoverySecret":
+      case "wrongWords":
         return outcome;
       case "refused":
         throw refusalOf(command, outcome.code);
@@ -572,6 +651,11 @@ class Query {
         this.refresh();
       });
   }
+}
+
+/** The bytes of hexadecimal digits. */
+function bytesOf(hex: string): Uint8Array {
+  return Uint8Array.from(hex.match(/../g) ?? [], (digits) => Number.parseInt(digits, 16));
 }
 
 function unexpected(outcome: CommandOutcome): TourismoError {

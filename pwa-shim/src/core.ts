@@ -8,6 +8,7 @@ import type {
   Effect,
   Input,
   MeetView,
+  MembersView,
   Now,
   RecordingView,
   SocialView,
@@ -26,6 +27,7 @@ export interface Core {
   meets(): MeetView[];
   track(): TrackView | null;
   account(): AccountView;
+  members(now: Now): MembersView;
   status(): StatusView;
 }
 
@@ -50,6 +52,7 @@ export interface Views {
   meets: MeetView[];
   track: TrackView | null;
   account: AccountView;
+  members: MembersView;
   status: Status;
 }
 
@@ -62,6 +65,7 @@ export const TOPICS = [
   "social",
   "meets",
   "account",
+  "members",
   "status",
 ] as const satisfies readonly Topic[];
 
@@ -82,6 +86,8 @@ export function readView(core: Core, topic: Topic, now: Now, isPageRefused: bool
       return core.track();
     case "account":
       return core.account();
+    case "members":
+      return core.members(now);
     case "status":
       return { ...core.status(), isPageRefused };
     default:

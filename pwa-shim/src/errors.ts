@@ -21,6 +21,12 @@ export type ErrorCode =
   | "core_failed"
   /** The relay cannot be reached or is busy, and there is no cached answer. */
   | "relay_unreachable"
+  /** This device was removed from its account. It keeps its data, and reads of the account fail. */
+  | "revoked"
+  /** The user did not agree, or the browser showed no passkey. */
+  | "passkey_cancelled"
+  /** The browser or the passkey gives no secrets (WebAuthn extension `prf`). */
+  | "passkey_unsupported"
   /** The relay sent an unexpected answer; the message names the field and its value. */
   | "relay_failed"
   /** The relay has nothing there, or this account may not read it. */
@@ -63,6 +69,8 @@ const REFUSALS: Record<CommandError, string> = {
   other_account: "this device holds data of its account; only a device without data can join another one",
   bad_handle: "a handle has 2 to 30 letters of one script or digits, with dots, dashes or underscores between them",
   too_many: "the maximum number is reached; remove one first",
+  recovery_key_needed: "only a recovery key can remove a recovery key, or a device with all that it let in; pass its secret",
+  not_a_recovery_key: "the secret is not that of an effective recovery key of this account",
   relay_unknown: "this device was never connected to its relay; wait until status.link is upToDate",
   nothing_to_import: "fewer than two positions of the drive can be used",
 };

@@ -12,6 +12,8 @@ export {
   type ReadOptions,
   type ReadProgress,
 } from "./importer.ts";
+export type { StoredDocument } from "./messages.ts";
+export { createPasskey, mayHavePasskeys, type PasskeyRecovery, readPasskey } from "./passkey.ts";
 export { type Persistence, requestPersistence } from "./persistence.ts";
 export { BrowserReadCache, MemoryReadCache, type ReadCache } from "./read-cache.ts";
 export type * from "./relay-answers.ts";

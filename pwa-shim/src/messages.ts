@@ -10,14 +10,24 @@ export type PageRequest =
   | { type: "read"; topic: Topic }
   /** The public key of this device. */
   | { type: "device" }
+  /** Everything that is stored of every document. */
+  | { type: "documents" }
   /** An event of a page: of its sensor, its visibility or its network. */
   | { type: "tell"; input: PageInput };
 
 /** The inputs that come from pages. All others come from the environment of the owner. */
 export type PageInput = Extract<Input, { type: "fix" | "sensorFailed" | "hidden" | "shown" | "network" }>;
 
-/** The result of a request: the outcome of a command, a view, a key, or nothing. */
-export type RequestResult = CommandOutcome | Views[Topic] | Uint8Array | null;
+/** The result of a request: the outcome of a command, a view, documents, a key, or nothing. */
+export type RequestResult = CommandOutcome | Views[Topic] | StoredDocument[] | Uint8Array | null;
+
+/** A document as this device stores it. */
+export interface StoredDocument {
+  /** Its id, hyphenated. */
+  id: string;
+  /** Automerge chunks, concatenated: what `load` of Automerge reads. */
+  automerge: Uint8Array;
+}
 
 /** A result or an error, as it is sent. */
 export type Reply =

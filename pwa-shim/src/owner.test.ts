@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import type { Core, Status } from "./core.ts";
 import { TourismoError } from "./errors.ts";
-import type { Bootstrap, Effect, Input, StatusView, Topic } from "./generated/types.ts";
+import type { Bootstrap, Effect, Input, MembersView, StatusView, Topic } from "./generated/types.ts";
 import { type Environment, Owner } from "./owner.ts";
 import type { SocketEvents } from "./relay-socket.ts";
 import { MemoryDisk, MemoryStorage } from "./storage/memory.ts";
@@ -34,6 +34,7 @@ class ScriptedCore implements Core {
   account = (): never => {
     throw new Error("unreachable");
   };
+  members = (): MembersView => ({ isRemoved: false, devices: [], recovery: [] });
   status = (): StatusView => ({}) as StatusView;
 }
 

@@ -7,6 +7,7 @@ import { type Core, type OpenCore, readView, TOPICS, type Views } from "./core.t
 import { type DeviceKey, openDeviceKey } from "./device-key.ts";
 import { messageOf, TourismoError } from "./errors.ts";
 import type { Command, CommandOutcome, Effect, Input, Now, Space, StoreOp, Topic } from "./generated/types.ts";
+import type { StoredDocument } from "./messages.ts";
 import type { OpenSocket, RelaySocket } from "./relay-socket.ts";
 import { Fenced, failureOf, type Storage } from "./storage.ts";
 
@@ -146,6 +147,22 @@ export class Owner {
     return this.#key.publicKey;
   }
 
+  /** Reads everything that is stored of every document. */
+  async documents(): Promise<StoredDocument[]> {
+    if (this.#stopped) throw this.#stopped;
+    const all = { space: "change", from: new Uint8Array(), to: new Uint8Array(40).fill(255) } as const;
+    const chunks = new Map<string, Uint8Array[]>();
+    try {
+      for (const { key, value } of await this.#environment.storage.load([all])) {
+        const id = idOf(key);
+        chunks.set(id, [...(chunks.get(id) ?? []), value]);
+      }
+    } catch (thrown) {
+      throw new TourismoError("storage_unavailable", messageOf(thrown), failureOf(thrown));
+    }
+    return [...chunks].map(([id, parts]) => ({ id, automerge: concatenated(parts) }));
+  }
+
   /** Reads a view. */
   read(topic: Topic): Views[Topic] {
     if (this.#stopped) throw this.#stopped;
@@ -227,6 +244,22 @@ export class Owner {
       else this.tell({ type: "storeFailed", batch, failure: failureOf(thrown) });
     }
   }
+}
+
+/** The document of a key of the space `change`: its first 16 bytes as a UUID. */
+function idOf(key: Uint8Array): string {
+  const hex = Array.from(key.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+function concatenated(parts: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 /** Whether an input comes from a page. All others come from this file. */

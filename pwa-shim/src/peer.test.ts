@@ -47,6 +47,10 @@ class TestOwner implements OwnerLike {
     return Uint8Array.of(1);
   }
 
+  async documents(): Promise<never[]> {
+    return [];
+  }
+
   read(): Status {
     return { name: this.name } as unknown as Status;
   }

@@ -34,7 +34,7 @@ export interface Channel {
 }
 
 /** The part of `Owner` that a peer uses. */
-export type OwnerLike = Pick<Owner, "command" | "read" | "device" | "tell" | "stop">;
+export type OwnerLike = Pick<Owner, "command" | "read" | "device" | "documents" | "tell" | "stop">;
 
 export interface PeerEvents {
   changed(topics: readonly Topic[]): void;
@@ -299,6 +299,8 @@ async function perform(owner: OwnerLike, ask: PageRequest): Promise<RequestResul
       return owner.read(ask.topic);
     case "device":
       return owner.device();
+    case "documents":
+      return owner.documents();
     case "tell":
       owner.tell(ask.input);
       return null;

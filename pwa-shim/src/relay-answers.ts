@@ -19,6 +19,10 @@ export type Person = Pick<Follower, "account" | "handle" | "displayName">;
 export type PersonPage = Checked<Schemas["PersonBody"]>;
 /** The reader's own profile as the relay has it. */
 export type OwnProfile = Checked<Schemas["OwnProfile"]>;
+/** A device of the reader's account as the relay knows it. */
+export type OwnDevice = Checked<Schemas["OwnDevice"]>;
+/** An account that a recovery key can bring back; `from` is when, if not yet. */
+export type RecoverableAccount = Checked<Schemas["RecoverableAccount"]>;
 /** A published drive or a meet that the relay keeps, but shows to nobody. */
 export type NotShownDocument = Checked<Schemas["NotShownDocument"]>;
 /** A document that the relay keeps and syncs, but can no longer read. */

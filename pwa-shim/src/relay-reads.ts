@@ -17,12 +17,14 @@ import type {
   HomeItem,
   Meet,
   MeetPage,
+  OwnDevice,
   OwnProfile,
   Page,
   Person,
   PersonPage,
   PublicCar,
   PublishedTrack,
+  RecoverableAccount,
 } from "./relay-answers.ts";
 import * as answers from "./relay-answers.ts";
 import { type RoadPage, type RoadWithDrives, roadPage, roadWithDrives } from "./road-answers.ts";
@@ -161,6 +163,24 @@ export class RelayReads {
     return this.#read({ path: "/v1/me/profile", check: checks.ownProfile, needsAccount: true });
   }
 
+  /** The devices that ever connected for the account, with the time of each one's last connection. */
+  ownDevices(): Promise<{ items: OwnDevice[] } & QueryMeta> {
+    return this.#read({ path: "/v1/me/devices", check: checks.ownDevices, needsAccount: true });
+  }
+
+  /**
+   * The accounts that a recovery key can bring back. `lookup` is from `Tourismo.readRecoveryWords`. Rejects with `not_on_relay` if
+   * there is none on this relay.
+   */
+  recoverableAccounts(lookup: string): Promise<{ items: RecoverableAccount[] } & QueryMeta> {
+    return this.#read({
+      path: "/v1/recovery/{lookup}",
+      parameters: { lookup },
+      check: checks.recoverableAccounts,
+      isKept: false,
+    });
+  }
+
   /** Who asked to follow and is not accepted yet, the latest first. */
   requests(query: PageOf = {}): Promise<Page<"people", Follower> & QueryMeta> {
     return this.#read({ path: "/v1/me/requests", query, check: checks.peoplePage, needsAccount: true });
@@ -297,6 +317,8 @@ export class RelayReads {
     const response = await this.#fetch(url, needsAccount, AbortSignal.timeout(TIMEOUT_MS));
     if (response.status === 404)
       throw new TourismoError("not_on_relay", `the relay has nothing at ${url.pathname}, or this account may not read it`);
+    if (response.status === 401 && (await codeIn(response)) === "revoked")
+      throw new TourismoError("revoked", "this device was removed from its account");
     if (response.status === 401)
       throw new TourismoError(
         "not_allowed",
@@ -429,6 +451,16 @@ function parse(body: string): unknown {
   } catch {
     throw new TourismoError("relay_failed", `the relay's answer is not JSON: ${body.slice(0, 60)}`);
   }
+}
+
+/** The code of a refusal. */
+async function codeIn(response: Response): Promise<unknown> {
+  const body: unknown = await response
+    .clone()
+    .json()
+    .catch(() => undefined);
+  const error = typeof body === "object" && body !== null && "error" in body ? body.error : undefined;
+  return typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
 }
 
 /** The refusal in an error answer of the relay: its message, and what to do. */

@@ -20,6 +20,7 @@ pub(crate) mod feed_items;
 pub(crate) mod follows;
 pub(crate) mod meet_search;
 pub(crate) mod meets;
+pub(crate) mod membership;
 pub(crate) mod order;
 pub(crate) mod postgres;
 pub(crate) mod profiles;

@@ -9,5 +9,6 @@ pub(crate) mod path;
 pub(crate) mod query;
 pub(crate) mod read_request;
 pub(crate) mod readers;
+pub(crate) mod reading_device;
 pub(crate) mod serving;
 pub(crate) mod viewer;

@@ -50,6 +50,7 @@ use self::jobs::compactor::Compactor;
 use self::jobs::road_builder::RoadBuilder;
 use self::notify::event_bus::EventBus;
 use self::notify::head_notifier::HeadNotifier;
+use self::notify::membership_notifier::MembershipNotifier;
 use self::notify::newest_page::NewestPage;
 use self::read::syndication::Site;
 use self::read::tracks::Tracks;
@@ -204,10 +205,12 @@ impl Server {
 
         let metrics = Metrics::new();
         let (head_notifier, newest) = (HeadNotifier::default(), Arc::new(NewestPage::default()));
+        let membership_notifier = MembershipNotifier::default();
         let (grown, live) = (Arc::new(Notify::new()), EventBus::new(u64::from_be_bytes(random())));
         let (published, due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let told = CommitListeners {
             head_notifier: head_notifier.clone(),
+            membership_notifier: membership_notifier.clone(),
             newest_page: newest.clone(),
             event_bus: live.clone(),
             log_grown: grown.clone(),
@@ -280,6 +283,7 @@ impl Server {
         let read_queue = ReadQueue::new(db::ANSWER_READERS, limiter.limits().max_read_millis_per_second);
         let all_readers = [&readers.answers, &readers.sync, &readers.streams, &readers.background].map(Pool::clone);
         let answer_readers = AnswerReaders(readers.answers);
+        let stream_readers = readers.streams.clone();
         let state = AppState(Arc::new(Slices {
             answer_readers: answer_readers.clone(),
             background_readers: BackgroundReaders(readers.background),
@@ -287,6 +291,7 @@ impl Server {
                 bus: live,
                 readers: readers.streams,
                 clock: clock.clone(),
+                membership_notifier: membership_notifier.clone(),
                 stopping: stopping.clone(),
             }),
             clock: clock.clone(),
@@ -309,6 +314,7 @@ impl Server {
                 writer: writer.clone(),
                 clock: clock.clone(),
                 head_notifier,
+                membership_notifier: membership_notifier.clone(),
                 public_origin: public_origin.clone(),
                 short_log: LogThrottle::default(),
                 limiter: limiter.clone(),
@@ -330,6 +336,8 @@ impl Server {
                 public_origin,
                 readers: answer_readers,
                 known_readers: KnownReaders::default(),
+                membership_notifier,
+                stream_readers,
             }),
             writer: writer.clone(),
         }));

@@ -6,6 +6,7 @@
 mod backup;
 mod check;
 mod entries;
+mod membership;
 mod recount;
 mod restore;
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod event_bus;
 pub(crate) mod head_notifier;
+pub(crate) mod membership_notifier;
 pub(crate) mod newest_page;

@@ -9,6 +9,7 @@ pub(crate) mod geojson;
 pub(crate) mod me;
 pub(crate) mod meets;
 pub(crate) mod people;
+pub(crate) mod recovery;
 pub(crate) mod roads;
 pub(crate) mod schema;
 pub(crate) mod stats;

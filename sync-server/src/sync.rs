@@ -22,6 +22,7 @@ use crate::db::sql::Pool;
 use crate::http::error::ApiError;
 use crate::http::serving::Peer;
 use crate::notify::head_notifier::HeadNotifier;
+use crate::notify::membership_notifier::MembershipNotifier;
 use crate::runtime::clock::Clock;
 use crate::runtime::log_throttle::LogThrottle;
 use crate::runtime::metrics::Metrics;
@@ -40,6 +41,7 @@ pub(crate) struct SyncState {
     pub(crate) writer: Writer,
     pub(crate) clock: Arc<Clock>,
     pub(crate) head_notifier: HeadNotifier,
+    pub(crate) membership_notifier: MembershipNotifier,
     pub(crate) public_origin: Arc<PublicOrigin>,
     /// Reports phones whose cursors are beyond the log.
     pub(crate) short_log: LogThrottle,

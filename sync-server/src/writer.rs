@@ -23,8 +23,9 @@ use tokio::time::{sleep, timeout};
 use tourismo_core::admission::ActorClaims;
 use tourismo_core::change::ScannedChange;
 use tourismo_core::id::{AccountId, DeviceKey};
+use tourismo_core::membership::Statement;
 use tourismo_core::session::relay::ChangeOutcome;
-use tourismo_core::wire::{NackCode, Offer};
+use tourismo_core::wire::{Grant, NackCode, Offer};
 
 use self::append::{Append, AppendResult};
 use self::disk::Disk;
@@ -40,6 +41,7 @@ use crate::db::sqlite::Checkpointer;
 use crate::db::{self, Claim, OpenError, accounts, sql};
 use crate::notify::event_bus::EventBus;
 use crate::notify::head_notifier::HeadNotifier;
+use crate::notify::membership_notifier::MembershipNotifier;
 use crate::notify::newest_page::NewestPage;
 use crate::runtime::clock::Clock;
 use crate::runtime::metrics::{FoldedBy, Metrics};
@@ -91,6 +93,8 @@ pub(crate) struct Committing {
 pub(crate) struct CommitListeners {
     /// The connections of an account whose log has grown.
     pub(crate) head_notifier: HeadNotifier,
+    /// The connections and event streams of an account whose membership statements changed.
+    pub(crate) membership_notifier: MembershipNotifier,
     /// The newest page of the public feed.
     pub(crate) newest_page: Arc<NewestPage>,
     /// The event streams.
@@ -128,6 +132,8 @@ pub(crate) enum Admitted {
     Yes,
     /// No device of the account granted it.
     Stranger,
+    /// The device was removed from the account.
+    Removed,
     /// The account has its maximum number of devices.
     OneTooMany,
 }
@@ -175,9 +181,19 @@ impl Writer {
         &self,
         account: AccountId,
         device: DeviceKey,
-        granted_by: Option<DeviceKey>,
+        grant: Option<Grant>,
     ) -> Result<Admitted, Unavailable> {
-        self.submit(|reply| Job::Admit { account, device, granted_by, reply }).await
+        self.submit(|reply| Job::Admit { account, device, grant, reply }).await
+    }
+
+    /// Stores membership statements of a device of the account, as far as they are allowed. `[G3]`
+    pub(crate) async fn declare(
+        &self,
+        account: AccountId,
+        device: DeviceKey,
+        statements: Vec<Statement>,
+    ) -> Result<(), Unavailable> {
+        self.submit(|reply| Job::Declare { account, device, statements, reply }).await
     }
 
     /// Stores an account's vouch for a device with this actor prefix. `[P10]`
@@ -459,6 +475,9 @@ impl Task {
         self.listeners.event_bus.forget();
         self.listeners.log_grown.notify_one();
         self.listeners.due.notify_one();
+        for account in self.listeners.membership_notifier.accounts() {
+            self.listeners.membership_notifier.announce(account);
+        }
         for account in self.listeners.head_notifier.accounts() {
             if accounts::exists(&mut self.context.connection, account).await? {
                 let (head, _) = accounts::head(&mut self.context.connection, account).await?;
@@ -517,8 +536,12 @@ impl Task {
             Append::new(&mut self.context.connection, memory, self.context.clock.next(), self.limiter.limits(), room);
         for job in group {
             match job {
-                Job::Admit { account, device, granted_by, reply } => {
-                    reply.hold(append.admit(*account, *device, *granted_by).await?);
+                Job::Admit { account, device, grant, reply } => {
+                    reply.hold(append.admit(*account, *device, *grant).await?);
+                }
+                Job::Declare { account, device, statements, reply } => {
+                    append.declare(*account, *device, statements).await?;
+                    reply.hold(());
                 }
                 Job::Commit { pusher, changes, reply, .. } => reply.hold(append.push(pusher, changes).await?),
                 Job::Vouch { account, actor_prefix, reply } => {
@@ -562,6 +585,10 @@ impl Task {
         for (account, work) in appended.work {
             // The account's next pushes pay for the work that a push causes besides storing it.
             self.limiter.charge(account, work.changes);
+        }
+        // A removed device is disconnected before it gets anything new.
+        for account in appended.membership_changed {
+            self.listeners.membership_notifier.announce(account);
         }
         for (account, head) in appended.heads {
             self.listeners.head_notifier.announce(account, head);

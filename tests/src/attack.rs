@@ -28,6 +28,7 @@ mod hostile_client;
 mod owners;
 mod quotas;
 mod readers;
+mod removed;
 mod requests;
 mod rest;
 mod sockets;
@@ -208,6 +209,7 @@ impl Attack {
             sockets::attacks,
             requests::attacks,
             readers::attacks,
+            removed::attacks,
             forwarders::attacks,
         ];
         parts.map(|attacks| attacks()).concat()

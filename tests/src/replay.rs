@@ -181,6 +181,9 @@ pub async fn order(phone: &mut Phone, name: &'static str, command: Command) -> R
             | CommandOutcome::ImportChecked { found: _ }
             | CommandOutcome::Attacked { looks: _ }
             | CommandOutcome::Fixes { .. }
+            | CommandOutcome::RecoveryWords { .. }
+            | CommandOutcome::RecoverySecret { .. }
+            | CommandOutcome::WrongWords { .. }
             | CommandOutcome::Token { .. },
         ) => Ok(None),
         Some(CommandOutcome::Refused { code }) => Err(RideError::Refused { command: name, code }),

@@ -100,6 +100,14 @@ impl Core {
         to_js(&self.replica.account())
     }
 
+    /// The keys of the account.
+    ///
+    /// # Errors
+    /// `not_convertible`
+    pub fn members(&self, now: JsValue) -> Result<JsValue, JsValue> {
+        to_js(&self.replica.members(from_js(now)?))
+    }
+
     /// Returns the state of storage and sync.
     ///
     /// # Errors

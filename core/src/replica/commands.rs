@@ -7,6 +7,7 @@ mod driving;
 mod garage;
 mod importing;
 mod meets;
+mod members;
 mod needs;
 mod places;
 pub(super) mod published_blocks;
@@ -16,6 +17,7 @@ mod tracks;
 
 use automerge::Automerge;
 
+pub(super) use self::members::refusal as statement_refusal;
 use self::needs::Unmet;
 pub(super) use self::queue::CommandQueue;
 use crate::docs::automerge_doc::{EditError, NewChange};
@@ -25,12 +27,13 @@ use crate::kind::IdRule;
 use crate::projection::DocumentRow;
 use crate::read_token::{MAX_LIFETIME_MS, read_bytes};
 use crate::replica::io::{Command, CommandError, CommandOutcome, Effect, Topic};
+use crate::replica::membership::Membership;
 use crate::replica::signing::{Signing, TokenTerms};
 use crate::replica::views::TrackView;
 use crate::replica::{Replica, bootstrap, redacted_copy};
 use crate::session::client::Identity;
 use crate::time::Now;
-use crate::wire::{DocKind, MAX_CHUNK_BYTES, grant_bytes, join_check};
+use crate::wire::{DocKind, Grant, MAX_CHUNK_BYTES, grant_bytes, join_check};
 
 /// The result of applying a command.
 enum Applied {
@@ -167,6 +170,15 @@ impl Replica {
                 self.edit_singleton(DocKind::Settings, &|doc| settings::name_device(doc, &device, name))
             }
             Command::JoinAccount { grant } => self.join_account(grant),
+            Command::RecoverAccount { account, secret } => self.recover_account(*account, secret),
+            Command::NewRecoveryWords => return self.new_recovery_words(request),
+            Command::ReadRecoveryWords { text } => return self.read_recovery_words(request, text),
+            Command::LookUpRecovery { secret } => return self.look_up_recovery(request, secret),
+            Command::EnrolRecovery { secret } => return self.enrol_recovery(request, secret),
+            Command::ObjectToRecovery { key } => return self.object_to_recovery(now, request, key),
+            Command::RemoveKey { key, secret, removes_granted } => {
+                return self.remove_key(now, request, key, secret.as_deref().map(Vec::as_slice), *removes_granted);
+            }
             Command::ReadToken => return self.read_token(now, request),
             Command::GrantDevice { device } => {
                 let device = DeviceKey(device.as_slice().try_into().map_err(|_| CommandError::Invalid)?);
@@ -200,19 +212,25 @@ impl Replica {
         if linked.device != self.device.identity.device {
             return Err(CommandError::ForeignGrant);
         }
-        if linked.account == self.device.identity.account {
+        self.enter_account(linked.account, linked.grant)
+    }
+
+    /// Enters another account by a grant of this device, if nothing here belongs to another.
+    fn enter_account(&mut self, account: AccountId, grant: Grant) -> Result<Option<DocId>, CommandError> {
+        if account == self.device.identity.account {
             return Ok(None);
         }
         if self.documents.records().next().is_some() || self.recording.is_some() {
             return Err(CommandError::OtherAccount);
         }
-        self.device.identity = Identity { account: linked.account, grant: Some(linked.grant), ..self.device.identity };
+        self.device.identity = Identity { account, grant: Some(grant), ..self.device.identity };
         bootstrap::store_identity(&self.device.identity, &mut self.writes);
         self.sync_client.join(self.device.identity);
+        self.membership = Membership::open(self.device.identity, &[]);
         // The signature for the closing connection is invalid on the next one.
         self.device.signatures.forget_proof();
         self.output.effects.push(Effect::Disconnect);
-        self.output.topics.extend([Topic::Account, Topic::Status]);
+        self.output.topics.extend([Topic::Account, Topic::Members, Topic::Status]);
         Ok(None)
     }
 

@@ -29,6 +29,7 @@ impl Replica {
             (self.sync_client.status(&self.documents), self.sync_client.under_way(&self.documents));
         let mut context = SyncContext {
             documents: &mut self.documents,
+            membership: &mut self.membership,
             writes: &mut self.writes,
             now_ms: now.monotonic_ms as u64,
             wall: now.wall,
@@ -63,6 +64,9 @@ impl Replica {
             SyncEffect::Disconnect => {
                 self.output.effects.push(Effect::Disconnect);
                 self.retry_fetches(now);
+            }
+            SyncEffect::MembersChanged => {
+                self.output.topics.insert(Topic::Members);
             }
             SyncEffect::Fetched => self.retry_fetches(now),
         }

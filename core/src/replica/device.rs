@@ -38,6 +38,13 @@ impl Device {
         self.rng.next_u64()
     }
 
+    /// Returns random bytes.
+    pub(super) fn random_bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
     /// Returns a new id for a document that others look up by its id alone.
     pub(super) fn new_bound_id(&mut self) -> DocId {
         let mut part = [0; 6];

@@ -8,6 +8,7 @@ use crate::docs::{Answer, CarFields, LogEntry, MeetFields, ProfileFields, Reacti
 use crate::fix::Fix;
 use crate::id::{AccountId, DocId};
 use crate::privacy::places::{PlaceKind, ZoneSize};
+use crate::recovery::WrongWords;
 use crate::replica::views::LookView;
 use crate::time::Timestamp;
 
@@ -399,6 +400,53 @@ pub enum Command {
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         grant: ByteBuf,
     },
+    /// Make a new secret and its twelve words. Nothing is stored.
+    NewRecoveryWords,
+    /// Read twelve words that a person typed.
+    ReadRecoveryWords {
+        /// The words, with any blanks, commas or numbers between them.
+        text: String,
+    },
+    /// Answer with what to ask the relay for, for the secret of a recovery key.
+    LookUpRecovery {
+        /// The secret.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        secret: ByteBuf,
+    },
+    /// Make a key that is computed from a secret a recovery key of the account. Done when it is stored here; it counts when the
+    /// relay has it, or a week later: see [`crate::replica::views::MembersView`].
+    EnrolRecovery {
+        /// 16 random bytes, which twelve words stand for, or the 32 bytes that a passkey gives.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        secret: ByteBuf,
+    },
+    /// Object to a recovery key that does not count yet.
+    ObjectToRecovery {
+        /// The key, 32 bytes.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        key: ByteBuf,
+    },
+    /// Remove a key from the account, for good: a device, or with the secret of a recovery key also another recovery key.
+    RemoveKey {
+        /// The key, 32 bytes.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        key: ByteBuf,
+        /// The secret of a recovery key, which signs in place of this device.
+        #[serde(default)]
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array | null", optional))]
+        secret: Option<ByteBuf>,
+        /// Whether everything that the key let in goes, too. Only a recovery key can do that.
+        #[serde(default)]
+        removes_granted: bool,
+    },
+    /// Enter the account of a recovery key. Only a phone that holds nothing can.
+    RecoverAccount {
+        /// The account, as the relay tells it: see [`crate::membership::recovery_lookup`].
+        account: AccountId,
+        /// The secret of the recovery key.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        secret: ByteBuf,
+    },
     /// Enters the account of a grant that another device made for this one. Only a phone without data can: its data
     /// belongs to the account that it has.
     JoinAccount {
@@ -491,6 +539,27 @@ pub enum CommandOutcome {
         /// The number of fixes in each part. There is a gap between two parts.
         parts: Vec<u32>,
     },
+    /// A new secret and its words.
+    RecoveryWords {
+        /// 16 random bytes.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        secret: ByteBuf,
+        /// The twelve words that stand for them.
+        words: Vec<&'static str>,
+    },
+    /// The secret of a recovery key.
+    RecoverySecret {
+        /// Its bytes: 16 of words, 32 of a passkey.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        secret: ByteBuf,
+        /// What to ask the relay for, hexadecimal: see [`crate::membership::recovery_lookup`].
+        lookup: String,
+    },
+    /// The words cannot be read.
+    WrongWords {
+        /// What is wrong with them.
+        wrong: WrongWords,
+    },
     /// A token for reads.
     Token {
         /// Its bytes: [`crate::read_token::ReadToken`].
@@ -572,6 +641,12 @@ pub enum CommandError {
     /// Fewer than two positions of an imported drive can be used.
     #[error("fewer than two positions can be used")]
     NothingToImport,
+    /// Only a recovery key can do this.
+    #[error("only a recovery key can do this")]
+    RecoveryKeyNeeded,
+    /// The secret is none of a recovery key that counts.
+    #[error("this is no recovery key of the account")]
+    NotARecoveryKey,
 }
 
 impl CommandError {
@@ -594,6 +669,8 @@ impl CommandError {
             CommandError::TooMany => "too_many",
             CommandError::RelayUnknown => "relay_unknown",
             CommandError::NothingToImport => "nothing_to_import",
+            CommandError::RecoveryKeyNeeded => "recovery_key_needed",
+            CommandError::NotARecoveryKey => "not_a_recovery_key",
         }
     }
 }
@@ -678,6 +755,8 @@ pub enum Topic {
     Meets,
     /// Profile and settings.
     Account,
+    /// [`crate::replica::views::MembersView`].
+    Members,
     /// [`crate::replica::views::StatusView`].
     Status,
 }

@@ -3,11 +3,13 @@
 use serde_bytes::ByteBuf;
 
 use crate::id::{AccountId, DeviceKey};
+use crate::membership::{Claim, Statement};
 use crate::read_token::ReadToken;
-use crate::replica::io::{CommandOutcome, Effect};
+use crate::replica::commands::statement_refusal;
+use crate::replica::io::{CommandOutcome, Effect, Topic};
 use crate::replica::{DeviceGrant, Replica, documents, sync_client};
 use crate::sorted::Map;
-use crate::time::Timestamp;
+use crate::time::{Now, Timestamp};
 use crate::wire::Grant;
 
 /// The purpose of a signature.
@@ -17,6 +19,8 @@ pub(super) enum Signing {
     Proof,
     /// A grant for another device, and the request of the command.
     Grant(u32, DeviceKey),
+    /// To say this about a key of the account; the command with this request.
+    Statement(u32, Claim, DeviceKey),
     /// A read token for this account, and the request of the command.
     Token(u32, TokenTerms),
 }
@@ -53,7 +57,7 @@ impl Replica {
     }
 
     /// Handles a signature.
-    pub(super) fn signed(&mut self, request: u32, signature: &[u8]) {
+    pub(super) fn signed(&mut self, now: Now, request: u32, signature: &[u8]) {
         let Some(signing) = self.device.signatures.0.remove(&request) else { return };
         let Ok(signature) = <[u8; 64]>::try_from(signature) else { return };
         let (account, device) = (self.device.identity.account, self.device.identity.device);
@@ -66,8 +70,29 @@ impl Replica {
             }
             Signing::Grant(request, granted) => {
                 let grant = Grant { granted_by: device, signature };
+                // A grant that nobody uses does no harm; one that is used comes from the relay in any case.
+                let at = self.sync_client.relay_time(now);
+                let added = self.membership.add(grant.statement(granted), at, &mut self.writes);
+                if let Err(error) = added {
+                    let outcome = CommandOutcome::Refused { code: statement_refusal(error) };
+                    return self.output.effects.push(Effect::Settled { request, outcome });
+                }
+                self.output.topics.insert(Topic::Members);
                 let linked = DeviceGrant { account, grant, device: granted };
                 (request, CommandOutcome::Granted { grant: ByteBuf::from(documents::cbor(&linked)) })
+            }
+            Signing::Statement(request, claim, subject) => {
+                let statement = Statement { claim, subject, by: device, signature };
+                let at = self.sync_client.relay_time(now);
+                match self.membership.add(statement, at, &mut self.writes) {
+                    Ok(()) => {
+                        self.output.topics.insert(Topic::Members);
+                        let seq = self.writes.write_seq();
+                        self.commands.settle_after(seq, request, CommandOutcome::Done { doc: None });
+                        return self.settle_commands();
+                    }
+                    Err(error) => (request, CommandOutcome::Refused { code: statement_refusal(error) }),
+                }
             }
             Signing::Token(request, TokenTerms { account, origin, expires_at, expires_here_at }) => {
                 let token = ReadToken { account, device, expires_at, signature, origin: Some(origin) };

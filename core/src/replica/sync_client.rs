@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::id::DocId;
 use crate::replica::documents::{self, DocumentStore};
 use crate::replica::io::{KeyRange, StoredEntry};
+use crate::replica::membership::Membership;
 use crate::replica::sync_client::comparison::Comparison;
 use crate::replica::sync_client::fetches::Fetches;
 use crate::replica::sync_client::pushing::Pacing;
@@ -65,11 +66,14 @@ pub(crate) enum SyncEffect {
     Disconnect,
     /// A requested document has arrived.
     Fetched,
+    /// The membership statements are others than before.
+    MembersChanged,
 }
 
 /// The state outside the sync client that its methods use.
 pub(crate) struct SyncContext<'a> {
     pub(crate) documents: &'a mut DocumentStore,
+    pub(crate) membership: &'a mut Membership,
     pub(crate) writes: &'a mut WriteQueue,
     pub(crate) now_ms: u64,
     pub(crate) wall: Timestamp,
@@ -222,6 +226,7 @@ impl SyncClient {
         context.documents.give_back_all();
         self.fetches = Fetches::default();
         self.vouching = Vouching::default();
+        context.membership.disconnected();
     }
 
     /// Handles the device's signature.
@@ -278,6 +283,12 @@ impl SyncClient {
                 context.documents.offer_refused_again();
                 Vec::new()
             }
+            ClientEvent::Members(statements) => match context.membership.received(statements, context.writes) {
+                Ok(true) => vec![SyncEffect::MembersChanged],
+                Ok(false) => Vec::new(),
+                // No relay has such a statement: it garbles, or lies.
+                Err(_) => self.ended(ByeCode::NotAuthentic, context),
+            },
             ClientEvent::Pinged(pong) => vec![SyncEffect::Send(pong)],
             ClientEvent::Ended(code) => self.ended(code, context),
             ClientEvent::Garbled(code) => {
@@ -309,7 +320,7 @@ impl SyncClient {
         let ConnectionState::Open(session) = &mut self.state else {
             unreachable!("a message came on an open connection")
         };
-        SyncEffect::Send(session.catch_up(cursor, context.documents.digest()))
+        SyncEffect::Send(session.catch_up(cursor, context.documents.digest(), context.membership.digest()))
     }
 
     fn advance(&mut self, cursor: u64, context: &mut SyncContext<'_>) {
@@ -427,6 +438,15 @@ impl SyncClient {
             && let Some(actor_prefix) = self.vouching.next()
         {
             outcomes.push(SyncEffect::Send(session.vouch(context.now_ms, actor_prefix)));
+        }
+        if let ConnectionState::Open(session) = &mut self.state
+            && session.can_declare()
+            && !context.membership.is_settled()
+        {
+            let statements = context.membership.next_declaration();
+            if !statements.is_empty() {
+                outcomes.push(SyncEffect::Send(session.declare(context.now_ms, statements)));
+            }
         }
         (outcomes, self.take_offers(context))
     }

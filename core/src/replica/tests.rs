@@ -113,8 +113,12 @@ impl Bench {
             match effect {
                 relay::RelayEffect::Send(bytes) => self.tell(Input::Received { bytes: ByteBuf::from(bytes) }),
                 relay::RelayEffect::Admit { .. } => {
-                    let admitted =
-                        relay::RelayInput::Admitted { epoch: Epoch([4; 16]), head: self.head, at: self.relay_at };
+                    let admitted = relay::RelayInput::Admitted {
+                        epoch: Epoch([4; 16]),
+                        head: self.head,
+                        at: self.relay_at,
+                        membership: Default::default(),
+                    };
                     self.relay_hears(admitted);
                 }
                 relay::RelayEffect::ReadLog { .. } => {

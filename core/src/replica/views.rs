@@ -10,6 +10,7 @@ use crate::docs::{
     Visibility,
 };
 use crate::id::{AccountId, DocId};
+use crate::membership::RecoveryState;
 use crate::privacy::places::{PlaceKind, ZoneSize};
 use crate::replica::io::{SensorFailure, StorageFailure};
 use crate::roads::RoadView;
@@ -400,6 +401,45 @@ pub struct ZoneView {
     pub center: [f64; 2],
     /// The radius, metres.
     pub radius_m: f64,
+}
+
+/// The keys that may speak for the account, and those that may not any more.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct MembersView {
+    /// Whether this device was removed from the account.
+    pub is_removed: bool,
+    /// The devices that this phone knows of, this one among them.
+    pub devices: Vec<MemberView>,
+    /// The recovery keys.
+    pub recovery: Vec<RecoveryView>,
+}
+
+/// A device of the account.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct MemberView {
+    /// Its public key, hexadecimal.
+    pub key: String,
+    /// Whether it was removed.
+    pub is_removed: bool,
+    /// The devices that it let in, hexadecimal. They stay when it is removed, except with a recovery key on request.
+    pub granted: Vec<String>,
+}
+
+/// A recovery key of the account.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryView {
+    /// The public key, hexadecimal.
+    pub key: String,
+    /// The key that enrolled it, hexadecimal.
+    pub by: String,
+    /// Whether it counts.
+    pub state: RecoveryState,
 }
 
 /// The state of storage and sync.

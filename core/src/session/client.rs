@@ -5,13 +5,14 @@
 
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
+use crate::membership::{MembershipDigest, ReceivedStatement, Statement};
 use crate::session::{MAX_PUSHES_IN_FLIGHT, SILENCE_MS};
 use crate::sorted::{Map, Set};
 use crate::sorting::sort_by_key;
 use crate::time::Timestamp;
 use crate::wire::{
-    ByeCode, Chunk, DocHeads, DocHistory, Entry, Epoch, Grant, MAX_CHUNK_BYTES, Message, NackCode, Offer, PROTOCOL,
-    RelayId, proof_bytes,
+    ByeCode, Chunk, DocHeads, DocHistory, Entry, Epoch, Grant, MAX_CHUNK_BYTES, MEMBERSHIP_PROTOCOL, Message, NackCode,
+    OLDEST_PHONE_PROTOCOL, Offer, PROTOCOL, RelayId, proof_bytes,
 };
 
 /// Time without a message after which a client that waits for an answer ends the connection, milliseconds. `[M5]`
@@ -90,6 +91,8 @@ pub enum ClientEvent {
     },
     /// The relay answered a vouch.
     Vouched,
+    /// All membership statements of the relay. `[G5]`
+    Members(Vec<ReceivedStatement>),
     /// The relay sent a ping; this is the answer.
     Pinged(Vec<u8>),
     /// The relay ended the connection.
@@ -105,6 +108,8 @@ pub struct ClientSession {
     /// The dialled origin.
     origin: String,
     phase: ClientPhase,
+    /// The version that the relay chose; 0 before the challenge.
+    protocol: u16,
     /// The time of the last message of the relay, or of the first request since no other answer was awaited.
     quiet_since_ms: u64,
     pushes: u64,
@@ -115,6 +120,7 @@ pub struct ClientSession {
     begun: Vec<u8>,
     comparing: bool,
     vouching: bool,
+    declaring: bool,
     /// A document that may continue on the next page. `[D2]`
     begun_history: Option<DocHistory>,
     /// The documents listed in the present comparison.
@@ -137,11 +143,16 @@ enum ClientPhase {
 impl ClientSession {
     /// Opens a session on a new connection to this origin; returns it with the first message. `[H1]`
     pub fn open(identity: Identity, origin: String, now_ms: u64) -> (ClientSession, Vec<u8>) {
-        let hello = Message::Hello { protocols: vec![PROTOCOL], account: identity.account, device: identity.device };
+        let hello = Message::Hello {
+            protocols: vec![PROTOCOL, OLDEST_PHONE_PROTOCOL],
+            account: identity.account,
+            device: identity.device,
+        };
         let session = ClientSession {
             identity,
             origin,
             phase: ClientPhase::AwaitingChallenge,
+            protocol: 0,
             quiet_since_ms: now_ms,
             pushes: 0,
             waiting: Map::new(),
@@ -149,6 +160,7 @@ impl ClientSession {
             begun: Vec::new(),
             comparing: false,
             vouching: false,
+            declaring: false,
             begun_history: None,
             compared: Set::new(),
             cursor: 0,
@@ -168,13 +180,13 @@ impl ClientSession {
         Some(Message::Proof { signature, grant: self.identity.grant, origin: Some(self.origin.clone()) }.encode())
     }
 
-    /// Returns the message with the state of the phone. `[C1]`
-    pub fn catch_up(&mut self, cursor: u64, digest: Digest) -> Vec<u8> {
+    /// Returns the message with the state of the phone. `[C1]` `[G5]`
+    pub fn catch_up(&mut self, cursor: u64, digest: Digest, membership: MembershipDigest) -> Vec<u8> {
         debug_assert_eq!(self.phase, ClientPhase::Welcomed);
         self.phase = ClientPhase::CatchingUp;
         // The relay's log may be shorter than before. `[C6]`
         self.cursor = 0;
-        Message::CatchUp { cursor, digest }.encode()
+        Message::CatchUp { cursor, digest, membership: self.has_membership().then_some(membership) }.encode()
     }
 
     /// Returns whether another push is allowed. `[P5]`
@@ -189,7 +201,7 @@ impl ClientSession {
 
     /// Returns whether an answer is outstanding.
     pub fn is_waiting(&self) -> bool {
-        let is_asking = self.fetching.is_some() || self.comparing || self.vouching;
+        let is_asking = self.fetching.is_some() || self.comparing || self.vouching || self.declaring;
         self.phase != ClientPhase::Open || !self.waiting.is_empty() || is_asking
     }
 
@@ -236,6 +248,23 @@ impl ClientSession {
         Message::Vouch { actor_prefix }.encode()
     }
 
+    /// Returns whether the relay keeps membership statements. `[G5]`
+    fn has_membership(&self) -> bool {
+        self.protocol >= MEMBERSHIP_PROTOCOL
+    }
+
+    /// Returns whether [`ClientSession::declare`] may be called.
+    pub fn can_declare(&self) -> bool {
+        self.phase == ClientPhase::Open && self.has_membership() && !self.declaring
+    }
+
+    /// Returns the message that offers membership statements. The relay answers with all of its own. `[G5]`
+    pub fn declare(&mut self, now_ms: u64, statements: Vec<Statement>) -> Vec<u8> {
+        self.start_waiting(now_ms);
+        self.declaring = true;
+        Message::Declare { statements }.encode()
+    }
+
     /// Time without a message before a request does not count, because the relay had nothing to answer.
     fn start_waiting(&mut self, now_ms: u64) {
         if !self.is_waiting() {
@@ -272,11 +301,12 @@ impl ClientSession {
                 Ok(ClientEvent::Pinged(Message::Pong.encode()))
             }
             (ClientPhase::AwaitingChallenge, Message::Challenge { protocol, relay, nonce }) => {
-                if protocol != PROTOCOL {
-                    // A proof of an earlier version is valid at any origin, so the phone sends none. `[H9]`
+                if !(OLDEST_PHONE_PROTOCOL..=PROTOCOL).contains(&protocol) {
+                    // A proof of version 1 is valid at any origin, so the phone sends none. `[H9]`
                     self.phase = ClientPhase::Ended;
                     return Ok(ClientEvent::Ended(ByeCode::UnknownProtocol));
                 }
+                self.protocol = protocol;
                 self.phase = ClientPhase::Signing { relay };
                 let Identity { account, device, grant: _ } = &self.identity;
                 Ok(ClientEvent::Sign(proof_bytes(&relay, &nonce, account, device, &self.origin)))
@@ -322,6 +352,10 @@ impl ClientSession {
             (ClientPhase::Open, Message::Vouched) if self.vouching => {
                 self.vouching = false;
                 Ok(ClientEvent::Vouched)
+            }
+            (ClientPhase::CatchingUp | ClientPhase::Open, Message::Members { statements }) if self.has_membership() => {
+                self.declaring = false;
+                Ok(ClientEvent::Members(statements))
             }
             (ClientPhase::Open, Message::Differences { docs, done }) if self.comparing => {
                 self.comparing = !done;
@@ -420,7 +454,7 @@ mod tests {
         let identity = Identity { account: AccountId::founded_by(&device), device, grant: None };
         let open = || ClientSession::open(identity, ORIGIN.to_owned(), 0).0;
         let challenge = |protocol| Message::Challenge { protocol, relay: RelayId([2; 16]), nonce: [3; 32] }.encode();
-        for version in [0, 1, 3] {
+        for version in [0, 1, 4] {
             let mut session = open();
             assert_eq!(session.receive(0, &challenge(version)), ClientEvent::Ended(ByeCode::UnknownProtocol));
             assert_eq!(session.proof_message([4; 64]), None, "nothing is awaited of it");

@@ -14,12 +14,14 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use self::open::OpenSession;
 use crate::digest::Digest;
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
+use crate::membership::{MembershipDigest, ReceivedStatement, Statement};
 use crate::origin::{OriginError, OriginPolicy};
 use crate::session::{HANDSHAKE_MS, PING_AFTER_MS, SILENCE_MS};
 use crate::time::Timestamp;
 use crate::wire::{
-    BATCH_BYTES, ByeCode, Chunk, DocHeads, DocKind, Entry, Epoch, Grant, MAX_CHUNK_BYTES, MAX_MESSAGE_BYTES, Message,
-    NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes, proof_bytes_v1,
+    BATCH_BYTES, ByeCode, Chunk, DocHeads, DocKind, Entry, Epoch, Grant, MAX_CHUNK_BYTES, MAX_DECLARED,
+    MAX_MESSAGE_BYTES, MEMBERSHIP_PROTOCOL, Message, NackCode, Offer, PROTOCOL, RelayId, grant_bytes, proof_bytes,
+    proof_bytes_v1,
 };
 
 /// The inputs of the session.
@@ -35,6 +37,8 @@ pub enum RelayInput {
         head: u64,
         /// The relay's clock.
         at: Timestamp,
+        /// The digest of the account's membership statements.
+        membership: MembershipDigest,
     },
     /// Answers [`RelayEffect::Admit`]: the device is refused.
     NotAdmitted(ByeCode),
@@ -49,6 +53,12 @@ pub enum RelayInput {
     },
     /// The account's log has grown to this position, by any session.
     Grew(u64),
+    /// The account's membership statements changed, by any session.
+    MembershipChanged,
+    /// Answers [`RelayEffect::Declare`], whether or not the relay stored anything.
+    Declared,
+    /// Answers [`RelayEffect::ReadMembers`].
+    Members(Vec<ReceivedStatement>),
     /// Answers [`RelayEffect::ReadLog`].
     Log(LogPage),
     /// Answers [`RelayEffect::ReadDoc`].
@@ -68,16 +78,17 @@ pub enum RelayInput {
 pub enum RelayEffect {
     /// Send a binary message. The shell performs the next effect when the socket has accepted it.
     Send(Vec<u8>),
-    /// Check whether the device belongs to the account, store it, and from then on report [`RelayInput::Grew`]. The
-    /// signatures are verified. A founding device, or its grant for another device, makes the account if it is new.
+    /// Check whether the device belongs to the account, store it, and from then on report [`RelayInput::Grew`] and
+    /// [`RelayInput::MembershipChanged`]. A device that is revoked later gets [`RelayInput::Stop`] with
+    /// [`ByeCode::Revoked`]. The signatures are verified. A founding device, or its grant for another device, makes the
+    /// account if it is new.
     Admit {
         /// The account.
         account: AccountId,
         /// The device with the verified key.
         device: DeviceKey,
-        /// The granting device, which must belong to the account or be its founding device; absent for the founding
-        /// device.
-        granted_by: Option<DeviceKey>,
+        /// The grant of a key that must be a member of the account; absent for the founding device.
+        grant: Option<Grant>,
         /// The protocol version of the phone.
         protocol: u16,
     },
@@ -99,6 +110,13 @@ pub enum RelayEffect {
         /// The actor prefix.
         actor_prefix: [u8; 8],
     },
+    /// Store these membership statements as far as they are allowed. Their signatures are verified. `[G3]` `[G6]`
+    Declare {
+        /// The statements.
+        statements: Vec<Statement>,
+    },
+    /// Read all membership statements of the account.
+    ReadMembers,
     /// Store the changes, refuse each one separately, and sync the disk before answering.
     Commit {
         /// The number of the push, which is part of the answer.
@@ -207,6 +225,12 @@ pub struct RelaySession {
     relay: RelayId,
     policy: OriginPolicy,
     phase: RelayPhase,
+    /// The version that was chosen; 0 before.
+    protocol: u16,
+    /// The account of the handshake.
+    account: Option<AccountId>,
+    /// Whether the membership statements changed since the admission.
+    membership_changed: bool,
     opened_ms: u64,
     heard_ms: u64,
     pinged: bool,
@@ -215,10 +239,10 @@ pub struct RelaySession {
 #[derive(Debug)]
 enum RelayPhase {
     AwaitingHello { nonce: [u8; 32] },
-    AwaitingProof { protocol: u16, nonce: [u8; 32], account: AccountId, device: DeviceKey },
+    AwaitingProof { nonce: [u8; 32], account: AccountId, device: DeviceKey },
     AwaitingAdmission,
-    AwaitingCatchUp { head: u64 },
-    Open(OpenSession),
+    AwaitingCatchUp { head: u64, membership: MembershipDigest },
+    Open(Box<OpenSession>),
     Closed,
 }
 
@@ -232,6 +256,9 @@ impl RelaySession {
             relay,
             policy,
             phase: RelayPhase::AwaitingHello { nonce },
+            protocol: 0,
+            account: None,
+            membership_changed: false,
             opened_ms: now_ms,
             heard_ms: now_ms,
             pinged: false,
@@ -267,11 +294,19 @@ impl RelaySession {
     fn step(&mut self, now_ms: u64, input: RelayInput) -> Result<Vec<RelayEffect>, ByeCode> {
         match input {
             RelayInput::Received(bytes) => self.receive(Message::decode(&bytes).map_err(|error| error.bye())?),
-            RelayInput::Admitted { epoch, head, at } => Ok(self.admitted(epoch, head, at)),
+            RelayInput::Admitted { epoch, head, at, membership } => Ok(self.admitted(epoch, head, at, membership)),
             RelayInput::NotAdmitted(code) | RelayInput::Stop(code) => Err(code),
             RelayInput::Tick => self.tick(now_ms),
             RelayInput::Committed { push, outcomes } => Ok(self.open_or_ignore(|open| open.committed(push, outcomes))),
             RelayInput::Vouched => Ok(self.open_or_ignore(OpenSession::vouched)),
+            RelayInput::MembershipChanged if self.protocol < MEMBERSHIP_PROTOCOL => Ok(Vec::new()),
+            RelayInput::MembershipChanged => {
+                // Before the catch-up, the digest of the admission is out of date.
+                self.membership_changed = true;
+                Ok(self.open_or_ignore(OpenSession::read_members))
+            }
+            RelayInput::Declared => Ok(self.open_or_ignore(OpenSession::declared)),
+            RelayInput::Members(statements) => Ok(self.open_or_ignore(|open| open.members(statements))),
             RelayInput::Grew(head) => Ok(self.open_or_ignore(|open| open.log_grew(head))),
             RelayInput::Log(page) => Ok(self.open_or_ignore(|open| open.log(page))),
             RelayInput::Doc(page) => Ok(self.open_or_ignore(|open| open.doc(page))),
@@ -295,17 +330,15 @@ impl RelaySession {
                 let newest = protocols.iter().copied().filter(is_spoken).max();
                 let protocol = newest.filter(|_| protocols.len() <= 8).ok_or(ByeCode::UnknownProtocol)?;
                 let nonce = *nonce;
-                self.phase = RelayPhase::AwaitingProof { protocol, nonce, account, device };
+                (self.protocol, self.account) = (protocol, Some(account));
+                self.phase = RelayPhase::AwaitingProof { nonce, account, device };
                 Ok(vec![send(Message::Challenge { protocol, relay: self.relay, nonce })])
             }
-            (
-                RelayPhase::AwaitingProof { protocol, nonce, account, device },
-                Message::Proof { signature, grant, origin },
-            ) => {
-                let (protocol, account, device) = (*protocol, *account, *device);
+            (RelayPhase::AwaitingProof { nonce, account, device }, Message::Proof { signature, grant, origin }) => {
+                let (protocol, account, device) = (self.protocol, *account, *device);
                 let signed = match (protocol, &origin) {
                     (1, None) => proof_bytes_v1(&self.relay, nonce, &account, &device),
-                    (PROTOCOL, Some(origin)) => proof_bytes(&self.relay, nonce, &account, &device, origin),
+                    (2..=PROTOCOL, Some(origin)) => proof_bytes(&self.relay, nonce, &account, &device, origin),
                     (_, Some(_) | None) => return Err(ByeCode::Malformed),
                 };
                 match (self.policy.check(origin.as_deref()), origin) {
@@ -318,34 +351,51 @@ impl RelaySession {
                     (Err(OriginError::WrongOrigin | OriginError::NoOrigin), _) => return Err(ByeCode::UnknownProtocol),
                 }
                 verify(&device, &signed, &signature)?;
-                let granted_by = verify_membership(&account, &device, grant)?;
+                let grant = verify_grant(&account, &device, grant)?;
                 self.phase = RelayPhase::AwaitingAdmission;
-                Ok(vec![RelayEffect::Admit { account, device, granted_by, protocol }])
+                Ok(vec![RelayEffect::Admit { account, device, grant, protocol }])
             }
-            (RelayPhase::AwaitingCatchUp { head }, Message::CatchUp { cursor, digest: _ }) => {
+            (
+                RelayPhase::AwaitingCatchUp { head, membership },
+                Message::CatchUp { cursor, digest: _, membership: theirs },
+            ) => {
+                if theirs.is_some() != (self.protocol >= MEMBERSHIP_PROTOCOL) {
+                    return Err(ByeCode::Malformed);
+                }
+                let differs = theirs.is_some_and(|theirs| theirs != *membership || self.membership_changed);
                 // The log of a database that was put back to an older state is shorter than before. Its head is as good
                 // a cursor as any: the digests decide. `[C6]`
                 let head = *head;
                 let mut open = OpenSession::at(cursor.min(head), head);
                 let report = (cursor > head).then_some(RelayEffect::ReportShortLog { cursor, head });
-                let effects = report.into_iter().chain(open.read_on()).collect();
-                self.phase = RelayPhase::Open(open);
+                let members = if differs { open.read_members() } else { Vec::new() };
+                let effects = report.into_iter().chain(members).chain(open.read_on()).collect();
+                self.phase = RelayPhase::Open(Box::new(open));
                 Ok(effects)
             }
             (RelayPhase::Open(_), Message::Pong) => Ok(Vec::new()),
             (RelayPhase::Open(open), Message::Push { changes }) => open.push(changes),
             (RelayPhase::Open(open), Message::Vouch { actor_prefix }) => open.vouch(actor_prefix),
+            (RelayPhase::Open(open), Message::Declare { statements }) if self.protocol >= MEMBERSHIP_PROTOCOL => {
+                if statements.is_empty() || statements.len() > MAX_DECLARED {
+                    return Err(ByeCode::Overloaded);
+                }
+                let account = self.account.ok_or(ByeCode::OutOfOrder)?;
+                let verified = statements.iter().try_for_each(|statement| statement.verify(&account));
+                verified.map_err(|_| ByeCode::NotAuthentic)?;
+                open.declare(statements)
+            }
             (RelayPhase::Open(open), Message::Fetch { doc }) => open.fetch(doc),
             (RelayPhase::Open(open), Message::Compare { from, to, docs }) => open.compare(from, to, docs),
             _ => Err(ByeCode::OutOfOrder),
         }
     }
 
-    fn admitted(&mut self, epoch: Epoch, head: u64, at: Timestamp) -> Vec<RelayEffect> {
+    fn admitted(&mut self, epoch: Epoch, head: u64, at: Timestamp, membership: MembershipDigest) -> Vec<RelayEffect> {
         if !matches!(self.phase, RelayPhase::AwaitingAdmission) {
             return Vec::new();
         }
-        self.phase = RelayPhase::AwaitingCatchUp { head };
+        self.phase = RelayPhase::AwaitingCatchUp { head, membership };
         vec![send(Message::Welcome {
             epoch,
             head,
@@ -370,6 +420,8 @@ impl RelaySession {
 
     fn bye(&mut self, code: ByeCode) -> Vec<RelayEffect> {
         self.phase = RelayPhase::Closed;
+        let is_known = code != ByeCode::Revoked || self.protocol >= MEMBERSHIP_PROTOCOL;
+        let code = if is_known { code } else { ByeCode::NotAuthentic };
         vec![send(Message::Bye { code }), RelayEffect::Close]
     }
 }
@@ -384,16 +436,12 @@ fn verify(key: &DeviceKey, bytes: &[u8], signature: &[u8; 64]) -> Result<(), Bye
         .map_err(|_| ByeCode::NotAuthentic)
 }
 
-/// Returns the granting device; nothing if the device founded the account. `[H5]`
-fn verify_membership(
-    account: &AccountId,
-    device: &DeviceKey,
-    grant: Option<Grant>,
-) -> Result<Option<DeviceKey>, ByeCode> {
+/// Returns the verified grant; nothing if the device founded the account. `[H5]`
+fn verify_grant(account: &AccountId, device: &DeviceKey, grant: Option<Grant>) -> Result<Option<Grant>, ByeCode> {
     if AccountId::founded_by(device) == *account {
         return Ok(None);
     }
     let grant = grant.ok_or(ByeCode::NotAuthentic)?;
     verify(&grant.granted_by, &grant_bytes(account, device), &grant.signature)?;
-    Ok(Some(grant.granted_by))
+    Ok(Some(grant))
 }

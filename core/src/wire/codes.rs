@@ -94,6 +94,9 @@ pub enum ByeCode {
     /// The phone signed for another origin than the relay's own. `[H9]`
     #[n(9)]
     WrongOrigin,
+    /// The device was removed from the account. Phones before version 3 are told [`ByeCode::NotAuthentic`]. `[G9]`
+    #[n(10)]
+    Revoked,
 }
 
 impl ByeCode {
@@ -107,7 +110,8 @@ impl ByeCode {
             | ByeCode::UnknownProtocol
             | ByeCode::NotAuthentic
             | ByeCode::OverQuota
-            | ByeCode::WrongOrigin => false,
+            | ByeCode::WrongOrigin
+            | ByeCode::Revoked => false,
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The bytes of every message, locked for versions 1 and 2 of the protocol, and the errors for other bytes.
+//! The bytes of every message, locked for versions 1 to 3 of the protocol, and what becomes of bytes that are no message.
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::membership::MembershipDigest;
 
 const ACCOUNT: AccountId = AccountId::from_bytes([0xa1; 16]);
 const DOC: DocId = DocId::from_bytes([0xd1; 16]);
@@ -11,8 +12,8 @@ const DEVICE: DeviceKey = DeviceKey([0xde; 32]);
 const HASH: ChangeHash = ChangeHash([0xc1; 32]);
 const DEP: ChangeHash = ChangeHash([0xc0; 32]);
 
-/// Every message with its bytes in hexadecimal. Changing one requires version 3; the bytes of earlier versions stay
-/// here. Version 2 differs from version 1 in the proof, which has the origin.
+/// Every message and its bytes in hexadecimal. To change one is to make version 4; the bytes of earlier versions stay here.
+/// Version 2 differs from version 1 in the proof, which names the origin; version 3 has membership statements.
 fn golden() -> Vec<(Message, &'static str)> {
     let grant = Grant { granted_by: DEVICE, signature: [0x51; 64] };
     let chunk = || Chunk(vec![0x85, 0x6f, 0x4a, 0x83]);
@@ -31,6 +32,10 @@ fn golden() -> Vec<(Message, &'static str)> {
         (
             Message::Hello { protocols: vec![2], account: ACCOUNT, device: DEVICE },
             "8400810250a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a15820dededededededededededededededededededededededededededededededede",
+        ),
+        (
+            Message::Hello { protocols: vec![3, 2], account: ACCOUNT, device: DEVICE },
+            "840082030250a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a15820dededededededededededededededededededededededededededededededede",
         ),
         (
             Message::Challenge { protocol: 2, relay: RelayId([0x4e; 16]), nonce: [0x70; 32] },
@@ -71,8 +76,12 @@ fn golden() -> Vec<(Message, &'static str)> {
             "860350e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e019012c1a001000001a000800001b0000018fd306f680",
         ),
         (
-            Message::CatchUp { cursor: 23, digest: Digest([0xd0; 32]) },
+            Message::CatchUp { cursor: 23, digest: Digest([0xd0; 32]), membership: None },
             "8304175820d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0",
+        ),
+        (
+            Message::CatchUp { cursor: 23, digest: Digest([0xd0; 32]), membership: Some(MembershipDigest([0xda; 16])) },
+            "8404175820d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d050dadadadadadadadadadadadadadadada",
         ),
         (
             Message::Entries { entries: vec![entry(DocKind::Drive, change), entry(DocKind::Track, stub)], cursor: 24 },
@@ -116,6 +125,19 @@ fn golden() -> Vec<(Message, &'static str)> {
         ),
         (Message::Vouch { actor_prefix: [0xa0; 8] }, "820c48a0a0a0a0a0a0a0a0"),
         (Message::Vouched, "8111"),
+        (
+            Message::Declare { statements: vec![grant.statement(DEVICE)] },
+            "820e818481005820dededededededededededededededededededededededededededededededede5820dededededededededededededededededededededededededededededededede584051515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151",
+        ),
+        (
+            Message::Members {
+                statements: vec![ReceivedStatement {
+                    statement: grant.statement(DEVICE),
+                    received_at: Timestamp(1_717_232_400_000),
+                }],
+            },
+            "821381828481005820dededededededededededededededededededededededededededededededede5820dededededededededededededededededededededededededededededededede5840515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151515151511b0000018fd306f680",
+        ),
         (Message::Pong, "81181c"),
         (Message::Ping, "81181d"),
         (Message::Bye { code: ByeCode::GoingAway }, "82181e06"),
@@ -162,8 +184,9 @@ fn every_code_and_kind_has_its_number() {
         ByeCode::Overloaded,
         ByeCode::OverQuota,
         ByeCode::WrongOrigin,
+        ByeCode::Revoked,
     ];
-    assert_eq!(byes.map(|code| number(Message::Bye { code }.encode())), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assert_eq!(byes.map(|code| number(Message::Bye { code }.encode())), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     let kinds = (0..=u8::MAX).filter_map(DocKind::from_number);
     assert_eq!(kinds.collect::<Vec<_>>(), DocKind::ALL);
     let names = "Settings Profile Car Drive Track Published Social Meet";

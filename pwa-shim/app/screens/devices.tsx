@@ -3,14 +3,18 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { AutosavedText } from "../components/autosaved-text.tsx";
+import { BringBack } from "../components/bring-back.tsx";
 import { BackIcon } from "../components/icons.tsx";
+import { MemberList } from "../components/member-list.tsx";
 import { showNotice } from "../components/notice.tsx";
 import { QrCode } from "../components/qr-code.tsx";
 import { QrScanner } from "../components/qr-scanner.tsx";
 import { ShareLink } from "../components/share-link.tsx";
 import { defaultDeviceName } from "../device-name.ts";
-import { account, recording, run, status, succeeds } from "../engine.ts";
+import { everything, save } from "../download.ts";
+import { account, recording, relay, run, status, succeeds } from "../engine.ts";
 import { type PairingCode, pairingLink, parsePairingCode } from "../pairing-code.ts";
+import { useRelayQuery } from "../relay-query.ts";
 import { go, href } from "../route.ts";
 
 /** `code` is the code of the link that opened this screen. */
@@ -29,18 +33,42 @@ export function DevicesScreen({ code }: { code?: string }) {
       </header>
       <p class="lead">All your devices show the same drives, cars and settings. They sync when there is signal.</p>
       {code !== undefined && brought === undefined ? <p class="hint">The opened link contains no complete code.</p> : null}
+      {status.value?.link.type === "rejected" && status.value.link.code === "revoked" ? <Removed /> : null}
       {isNew ? null : <Devices />}
       {isNew && brought?.type !== "link" ? cards.reverse() : cards}
+      {isNew ? <BringBack /> : null}
     </section>
   );
 }
 
-/** The devices that have names. */
+/** On a device that was removed from its account. */
+function Removed() {
+  async function download(): Promise<void> {
+    const file = await run(everything);
+    if (file) save(file, "tourismo.json");
+  }
+  return (
+    <div class="card form" role="status" data-testid="removed">
+      <h2>This device was removed</h2>
+      <p>
+        Another device of yours removed it from the account. Everything that is on it stays here, and nothing new comes or goes.
+        If that was a mistake, use this app in another browser profile and add that one to the account.
+      </p>
+      <div class="controls">
+        <button type="button" class="button primary" onClick={() => void download()}>
+          Download everything on this device
+        </button>
+      </div>
+    </div>
+  );
+}
+
+/** The devices of the account. */
 function Devices() {
+  const { data } = useRelayQuery("own devices", () => relay.ownDevices());
   if (!account.value) return null;
   const { device, devices } = account.value;
   const own = devices.find(({ key }) => key === device);
-  const others = devices.filter(({ key }) => key !== device);
   return (
     <div class="card form" data-testid="named-devices">
       <AutosavedText
@@ -52,9 +80,11 @@ function Devices() {
         value={own?.name ?? ""}
         onSave={name}
       />
-      {others.length === 0 ? null : (
-        <p class="hint">Other devices of the account: {others.map(({ name }) => name).join(", ")}.</p>
-      )}
+      <MemberList known={data?.items ?? []} />
+      <p class="hint">
+        <a href={href({ screen: "recovery" })}>Recovery words</a> bring your account back if all devices are lost, and so does a
+        passkey.
+      </p>
     </div>
   );
 }

@@ -6,6 +6,7 @@ import { carName } from "../car-name.ts";
 import { Badge } from "../components/badge.tsx";
 import { RowStats } from "../components/drive-stats.tsx";
 import { Progress } from "../components/progress.tsx";
+import { RecoveryReminder } from "../components/recovery-reminder.tsx";
 import { ScoreLine } from "../components/score.tsx";
 import { cars, drives, recording, status, units } from "../engine.ts";
 import { clock, day, distance, titleOf } from "../format.ts";
@@ -28,6 +29,7 @@ export function DrivesScreen() {
         </a>
       </header>
       {shown.length > 0 && status.value ? <Progress status={status.value} drives={shown} /> : null}
+      <RecoveryReminder hasDrives={shown.some(({ endedAt }) => endedAt !== null)} />
       {recorded ? <Recorded view={recorded} /> : null}
       {shown.length === 0 && !recorded ? <Empty /> : null}
       <ul class="list cards">

@@ -2,7 +2,7 @@
 
 import type { DriveView, Tourismo } from "@tourismo/client";
 
-import { account, cars, drives, engine, meets, recording, social, status, track } from "../engine.ts";
+import { account, cars, drives, engine, meets, members, recording, social, status, track } from "../engine.ts";
 
 export const ME = "account-me";
 
@@ -31,6 +31,7 @@ export function openFakeEngine(results: Record<string, (...parameters: never[]) 
     devices: [],
     places: [],
   };
+  members.value = { isRemoved: false, devices: [{ key: "aa", isRemoved: false, granted: [] }], recovery: [] };
   social.value = { follows: [], accepted: [], blocked: [], reactions: [], comments: [], answers: [] };
   [drives.value, cars.value, meets.value] = [[], [], []];
   [recording.value, track.value, status.value] = [null, null, undefined];

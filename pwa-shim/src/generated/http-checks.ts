@@ -161,6 +161,23 @@ export const ownProfile: Check<Checked<Schemas["OwnProfile"]>> = object({
   notShown: listOf(notShownDocument),
   quarantined: listOf(quarantinedDocument),
 });
+export const ownDevice: Check<Checked<Schemas["OwnDevice"]>> = object({
+  addedAt: number,
+  grantedBy: orNull(text),
+  key: text,
+  removedAt: orNull(number),
+  seenAt: orNull(number),
+});
+export const ownDevices: Check<Checked<Schemas["OwnDevices"]>> = object({
+  items: listOf(ownDevice),
+});
+export const recoverableAccount: Check<Checked<Schemas["RecoverableAccount"]>> = object({
+  account: text,
+  from: orNull(number),
+});
+export const recoverableAccounts: Check<Checked<Schemas["RecoverableAccounts"]>> = object({
+  items: listOf(recoverableAccount),
+});
 export const personItem: Check<Checked<Schemas["PersonItem"]>> = object({
   account: text,
   displayName: orNull(text),

@@ -187,6 +187,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The devices that ever connected for my account, and when each connected last. `[G9]` */
+        get: operations["own_devices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/drives": {
         parameters: {
             query?: never;
@@ -710,6 +727,26 @@ export interface paths {
         };
         /** The sums of an account's public drives, and the number of its followers. */
         get: operations["person_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/recovery/{lookup}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The accounts that a recovery key can bring back. `lookup` is the SHA-256 of `tourismo recovery lookup v1` and the public
+         *     key, hexadecimal. `[G8]`
+         */
+        get: operations["recoverable_accounts"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1294,6 +1331,33 @@ export interface components {
             /** @description For the parameter `after` of the next page; absent on the last one. */
             next?: string | null;
         };
+        /** @description A device that connected for my account. */
+        OwnDevice: {
+            /**
+             * Format: int64
+             * @description When it connected first.
+             */
+            addedAt: number;
+            /** @description The public key of the device or recovery key that let it in, hexadecimal; absent for the first device. */
+            grantedBy?: string | null;
+            /** @description Its public key, hexadecimal. */
+            key: string;
+            /**
+             * Format: int64
+             * @description Since when it is removed; absent if it is not.
+             */
+            removedAt?: number | null;
+            /**
+             * Format: int64
+             * @description When it connected last, to the hour; absent if that was before the relay wrote it down.
+             */
+            seenAt?: number | null;
+        };
+        /** @description The devices of my account. */
+        OwnDevices: {
+            /** @description The first one first; also those that are removed. */
+            items: components["schemas"]["OwnDevice"][];
+        };
         /** @description A drive of the account, without its track. */
         OwnDriveItem: {
             /**
@@ -1473,6 +1537,21 @@ export interface components {
             next?: string | null;
             reactions: components["schemas"]["ReactionItem"][];
         };
+        /** @description The account of a recovery key. */
+        RecoverableAccount: {
+            /** Format: uuid */
+            account: string;
+            /**
+             * Format: int64
+             * @description From when on the recovery key counts, if it does not yet.
+             */
+            from?: number | null;
+        };
+        /** @description The accounts of a recovery key. */
+        RecoverableAccounts: {
+            /** @description Usually one. */
+            items: components["schemas"]["RecoverableAccount"][];
+        };
         /** @description Statistics of the relay. */
         RelayStats: components["schemas"]["TotalsItem"] & {
             /**
@@ -1623,7 +1702,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1718,7 +1797,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1808,7 +1887,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1903,7 +1982,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2000,7 +2079,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2097,7 +2176,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2194,7 +2273,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2286,7 +2365,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2381,7 +2460,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2476,7 +2555,94 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    own_devices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The devices. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnDevices"];
+                };
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2568,7 +2734,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2660,7 +2826,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2753,7 +2919,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2848,7 +3014,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2940,7 +3106,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3027,7 +3193,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3119,7 +3285,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3209,7 +3375,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3311,7 +3477,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3413,7 +3579,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3511,7 +3677,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3613,7 +3779,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3703,7 +3869,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3798,7 +3964,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3888,7 +4054,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3978,7 +4144,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4072,7 +4238,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4162,7 +4328,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4257,7 +4423,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4354,7 +4520,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4451,7 +4617,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4546,7 +4712,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4641,7 +4807,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4736,7 +4902,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4831,7 +4997,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -4926,7 +5092,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5021,7 +5187,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5111,7 +5277,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5201,7 +5367,97 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    recoverable_accounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The hash of the public recovery key. */
+                lookup: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The accounts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoverableAccounts"];
+                };
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5301,7 +5557,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5395,7 +5651,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5485,7 +5741,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5572,7 +5828,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorBody"];
                 };
             };
-            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or expired (`expired_token`). */
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
             401: {
                 headers: {
                     [name: string]: unknown;

@@ -53,7 +53,7 @@ export type Bootstrap = {
 };
 
 /** Why a connection ends. `[M4]` */
-export type ByeCode = "malformed" | "too_large" | "out_of_order" | "unknown_protocol" | "not_authentic" | "too_slow" | "going_away" | "overloaded" | "over_quota" | "wrong_origin";
+export type ByeCode = "malformed" | "too_large" | "out_of_order" | "unknown_protocol" | "not_authentic" | "too_slow" | "going_away" | "overloaded" | "over_quota" | "wrong_origin" | "revoked";
 
 /** The fields of a car. Texts are empty when unknown. */
 export type CarFields = {
@@ -224,13 +224,31 @@ export type Command = { "type": "startDrive",
   /** Its Ed25519 public key, 32 bytes. */
   device: Uint8Array, } | { "type": "checkGrant",
   /** The result of [`Command::GrantDevice`], here or on another device. */
-  grant: Uint8Array, } | { "type": "joinAccount",
+  grant: Uint8Array, } | { "type": "newRecoveryWords" } | { "type": "readRecoveryWords",
+  /** The words, with any blanks, commas or numbers between them. */
+  text: string, } | { "type": "lookUpRecovery",
+  /** The secret. */
+  secret: Uint8Array, } | { "type": "enrolRecovery",
+  /** 16 random bytes, which twelve words stand for, or the 32 bytes that a passkey gives. */
+  secret: Uint8Array, } | { "type": "objectToRecovery",
+  /** The key, 32 bytes. */
+  key: Uint8Array, } | { "type": "removeKey",
+  /** The key, 32 bytes. */
+  key: Uint8Array,
+  /** The secret of a recovery key, which signs in place of this device. */
+  secret?: Uint8Array | null,
+  /** Whether everything that the key let in goes, too. Only a recovery key can do that. */
+  removesGranted: boolean, } | { "type": "recoverAccount",
+  /** The account, as the relay tells it: see [`crate::membership::recovery_lookup`]. */
+  account: AccountId,
+  /** The secret of the recovery key. */
+  secret: Uint8Array, } | { "type": "joinAccount",
   /** The result of [`Command::GrantDevice`] on that device. */
   grant: Uint8Array,
 };
 
 /** Why a command was refused. */
-export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "too_long_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "relay_unknown" | "nothing_to_import";
+export type CommandError = "already_recording" | "not_recording" | "not_finished" | "not_found" | "invalid" | "nothing_left_to_publish" | "too_long_to_publish" | "track_not_here" | "unreadable" | "bad_grant" | "foreign_grant" | "other_account" | "bad_handle" | "too_many" | "relay_unknown" | "nothing_to_import" | "recovery_key_needed" | "not_a_recovery_key";
 
 /** The result of a command. */
 export type CommandOutcome = { "type": "done",
@@ -249,7 +267,17 @@ export type CommandOutcome = { "type": "done",
   /** In the format of [`crate::fix::packed`]. */
   fixes: Uint8Array,
   /** The number of fixes in each part. There is a gap between two parts. */
-  parts: Array<number>, } | { "type": "token",
+  parts: Array<number>, } | { "type": "recoveryWords",
+  /** 16 random bytes. */
+  secret: Uint8Array,
+  /** The twelve words that stand for them. */
+  words: Array<string>, } | { "type": "recoverySecret",
+  /** Its bytes: 16 of words, 32 of a passkey. */
+  secret: Uint8Array,
+  /** What to ask the relay for, hexadecimal: see [`crate::membership::recovery_lookup`]. */
+  lookup: string, } | { "type": "wrongWords",
+  /** What is wrong with them. */
+  wrong: WrongWords, } | { "type": "token",
   /** Its bytes: [`crate::read_token::ReadToken`]. */
   token: Uint8Array,
   /** The time from which on the relay refuses it, by this phone's clock. */
@@ -677,6 +705,34 @@ export type MeetView = {
   organisers: Array<AccountId>,
 };
 
+/** A device of the account. */
+export type MemberView = {
+  /** Its public key, hexadecimal. */
+  key: string,
+  /** Whether it was removed. */
+  isRemoved: boolean,
+  /** The devices that it let in, hexadecimal. They stay when it is removed, except with a recovery key on request. */
+  granted: Array<string>,
+};
+
+/** The keys that may speak for the account, and those that may not any more. */
+export type MembersView = {
+  /** Whether this device was removed from the account. */
+  isRemoved: boolean,
+  /** The devices that this phone knows of, this one among them. */
+  devices: Array<MemberView>,
+  /** The recovery keys. */
+  recovery: Array<RecoveryView>,
+};
+
+/** A word that may have been misread. */
+export type Misreading = {
+  /** Its place, from 0. */
+  place: number,
+  /** A word that makes the checksum right there. */
+  instead: string,
+};
+
 /** Why the relay refuses one change. `[P4]` */
 export type NackCode = "malformed" | "too_large" | "unknown_deps" | "duplicate_seq" | "seq_gap" | "foreign_actor" | "not_your_document" | "kind_mismatch" | "unavailable" | "over_quota";
 
@@ -806,6 +862,21 @@ export type RecordingView = {
    * taken back.
    */
   notRecording: Refusal | null,
+};
+
+/** Whether a recovery key counts. */
+export type RecoveryState = { "type": "unsent" } | { "type": "pending",
+  /** The time, by the relay's clock. */
+  until: Timestamp, } | { "type": "effective" } | { "type": "objected" } | { "type": "revoked" };
+
+/** A recovery key of the account. */
+export type RecoveryView = {
+  /** The public key, hexadecimal. */
+  key: string,
+  /** The key that enrolled it, hexadecimal. */
+  by: string,
+  /** Whether it counts. */
+  state: RecoveryState,
 };
 
 /** The reasons for which the recorder refuses a fix. The numbers are stored and never change their meaning. */
@@ -982,7 +1053,7 @@ export type StoredEntry = {
 export type Timestamp = number;
 
 /** A view that can change. */
-export type Topic = "recording" | "drives" | "track" | "cars" | "social" | "meets" | "account" | "status";
+export type Topic = "recording" | "drives" | "track" | "cars" | "social" | "meets" | "account" | "members" | "status";
 
 /** The opened drive's track. */
 export type TrackView = { "type": "loading",
@@ -1024,6 +1095,20 @@ export type UtcOffset = number;
 
 /** The visibility of a published copy or a meet. */
 export type Visibility = "private" | "link" | "public" | "followers";
+
+/** What is wrong with words that a person typed. */
+export type WrongWords = { "type": "count",
+  /** How many there are. */
+  words: number, } | { "type": "unknown",
+  /** Its place, from 0. */
+  place: number,
+  /** The word. */
+  word: string,
+  /** The words of the list that begin like it, or differ from it by one letter; at most four. */
+  similar: Array<string>, } | { "type": "checksum",
+  /** The places at which a similar word makes the checksum right, each with that word; at most four. */
+  misreadings: Array<Misreading>,
+};
 
 /** The size of the zone of a place. */
 export type ZoneSize = "none" | "standard" | "large";

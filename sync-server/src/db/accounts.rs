@@ -3,6 +3,7 @@
 use tourismo_core::admission::{AccountState, Usage};
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, DeviceKey};
+use tourismo_core::membership::MembershipDigest;
 use tourismo_core::time::Timestamp;
 
 use super::sql::{self, Bulk, Connection};
@@ -18,17 +19,19 @@ pub(crate) async fn insert(writer: &mut Connection, account: AccountId) -> Resul
     Ok(())
 }
 
-/// Adds a device to an account, if it is new.
+/// Adds a device to an account, or sets when a device was seen last.
 pub(crate) async fn insert_device(
     writer: &mut Connection,
     account: AccountId,
     device: DeviceKey,
     granted_by: Option<DeviceKey>,
     added_at: Timestamp,
+    seen_at: Option<Timestamp>,
 ) -> Result<(), sqlx::Error> {
     let sql = r#"
-        INSERT INTO device (account, device, actor_prefix, granted_by, added_at) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (account, device) DO NOTHING
+        INSERT INTO device (account, device, actor_prefix, granted_by, added_at, seen_at)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (account, device) DO UPDATE SET seen_at = excluded.seen_at
     "#;
     sql::query(sql)
         .bind(account.as_bytes().as_slice())
@@ -36,6 +39,7 @@ pub(crate) async fn insert_device(
         .bind(device.actor_prefix().as_slice())
         .bind(granted_by.map(|key| key.0.to_vec()))
         .bind(added_at.as_millis())
+        .bind(seen_at.map(Timestamp::as_millis))
         .execute(writer)
         .await?;
     Ok(())
@@ -67,18 +71,66 @@ pub(crate) async fn vouch(
     Ok(inserted > 0)
 }
 
-/// Returns whether the device belongs to the account.
-pub(crate) async fn has_device(
+/// The state of a device of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeviceState {
+    /// The device is a member.
+    Member {
+        /// The time of its last connection, if it was stored.
+        seen_at: Option<Timestamp>,
+    },
+    /// The device was removed.
+    Removed,
+    /// The device never connected.
+    Unknown,
+}
+
+/// Returns the state of a device.
+pub(crate) async fn device_state(
     connection: &mut Connection,
     account: AccountId,
     device: DeviceKey,
-) -> Result<bool, sqlx::Error> {
-    sql::query("SELECT 1 FROM device WHERE account = $1 AND device = $2")
-        .bind(account.as_bytes().as_slice())
-        .bind(device.0.as_slice())
-        .row(connection)
-        .await
-        .map(|row| row.is_some())
+) -> Result<DeviceState, sqlx::Error> {
+    let sql = "SELECT removed_at, seen_at FROM device WHERE account = $1 AND device = $2";
+    let row: Option<(Option<i64>, Option<i64>)> =
+        sql::query(sql).bind(account).bind(device.0.as_slice()).fetch_optional(connection).await?;
+    Ok(match row {
+        Some((None, seen_at)) => DeviceState::Member { seen_at: seen_at.map(Timestamp) },
+        Some((Some(_), _)) => DeviceState::Removed,
+        None => DeviceState::Unknown,
+    })
+}
+
+/// A row of a device.
+#[derive(Clone, Debug)]
+pub(crate) struct DeviceRow {
+    pub(crate) device: DeviceKey,
+    pub(crate) granted_by: Option<DeviceKey>,
+    pub(crate) added_at: Timestamp,
+    pub(crate) removed_at: Option<Timestamp>,
+    pub(crate) seen_at: Option<Timestamp>,
+}
+
+/// Returns all devices of an account, the oldest first, including removed ones.
+pub(crate) async fn all_devices(
+    connection: &mut Connection,
+    account: AccountId,
+) -> Result<Vec<DeviceRow>, sqlx::Error> {
+    type Row = (Vec<u8>, Option<Vec<u8>>, i64, Option<i64>, Option<i64>);
+    let sql = r#"
+        SELECT device, granted_by, added_at, removed_at, seen_at FROM device WHERE account = $1 ORDER BY added_at, device
+    "#;
+    let rows: Vec<Row> = sql::query(sql).bind(account).fetch_all(connection).await?;
+    let read = |(device, granted_by, added_at, removed_at, seen_at): Row| {
+        Ok(DeviceRow {
+            device: DeviceKey(fixed("device", &device)?),
+            granted_by: granted_by.map(|key| fixed("granted_by", &key)).transpose()?.map(DeviceKey),
+            added_at: Timestamp(added_at),
+            removed_at: removed_at.map(Timestamp),
+            seen_at: seen_at.map(Timestamp),
+        })
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Returns whether the account exists.
@@ -92,7 +144,7 @@ pub(crate) async fn exists(connection: &mut Connection, account: AccountId) -> R
 
 /// Returns the number of devices of the account.
 pub(crate) async fn devices(connection: &mut Connection, account: AccountId) -> Result<u64, sqlx::Error> {
-    let count: i64 = sql::query_scalar("SELECT COUNT(*) FROM device WHERE account = $1")
+    let count: i64 = sql::query_scalar("SELECT COUNT(*) FROM device WHERE account = $1 AND removed_at IS NULL")
         .bind(account.as_bytes().as_slice())
         .fetch_one(connection)
         .await?;
@@ -113,6 +165,17 @@ pub(crate) async fn head(connection: &mut Connection, account: AccountId) -> Res
         .fetch_one(connection)
         .await?;
     Ok((position("head", head)?, Digest(fixed("digest", &digest)?)))
+}
+
+/// Returns the head of the account's log and the digest of its membership statements.
+pub(crate) async fn head_and_membership(
+    connection: &mut Connection,
+    account: AccountId,
+) -> Result<(u64, MembershipDigest), sqlx::Error> {
+    let sql = "SELECT head, membership FROM account WHERE account = $1";
+    let (head, membership): (i64, Option<Vec<u8>>) = sql::query(sql).bind(account).fetch_one(connection).await?;
+    let membership = membership.map(|digest| fixed("membership", &digest)).transpose()?;
+    Ok((position("head", head)?, membership.map(MembershipDigest).unwrap_or_default()))
 }
 
 /// Returns all accounts, ascending.
@@ -154,10 +217,13 @@ pub(crate) async fn log(connection: &mut Connection, account: AccountId) -> Resu
         UNION SELECT actor_prefix FROM vouched WHERE account = $1
     "#;
     let prefixes: Vec<Vec<u8>> =
-        sql::query_scalar(sql).bind(account.as_bytes().as_slice()).fetch_all(connection).await?;
+        sql::query_scalar(sql).bind(account.as_bytes().as_slice()).fetch_all(&mut *connection).await?;
     let actor_prefixes = prefixes.iter().map(|prefix| fixed("actor_prefix", prefix)).collect::<Result<_, _>>()?;
+    let sql = "SELECT actor_prefix FROM device WHERE account = $1 AND removed_at IS NOT NULL";
+    let prefixes: Vec<Vec<u8>> = sql::query_scalar(sql).bind(account).fetch_all(connection).await?;
+    let revoked_prefixes = prefixes.iter().map(|prefix| fixed("actor_prefix", prefix)).collect::<Result<_, _>>()?;
     let (head, digest) = (position("head", head)?, Digest(fixed("digest", &digest)?));
-    Ok(AccountState { account, actor_prefixes, head, digest, usage })
+    Ok(AccountState { account, actor_prefixes, revoked_prefixes, head, digest, usage })
 }
 
 /// Writes a recomputed account state.

@@ -62,6 +62,15 @@ impl ApiError {
         ApiError { hint: Some(hint.to_owned()), ..error }
     }
 
+    /// For a device that was removed from its account. `[G9]`
+    pub(crate) fn revoked() -> ApiError {
+        ApiError::unauthorized(
+            "revoked",
+            "The device was removed from the account.",
+            "Another device of the account can let in a new device.",
+        )
+    }
+
     pub(crate) fn forbidden_origin(expected: &Origin) -> ApiError {
         let error =
             ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", "Pages of this origin may not sync here.");

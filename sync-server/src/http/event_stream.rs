@@ -18,7 +18,10 @@ use utoipa::IntoParams;
 
 use crate::db::sql::Pool;
 use crate::http::read_request::ReadRequest;
+use crate::http::reading_device::ReadingDevice;
+use crate::http::viewer::Credential;
 use crate::notify::event_bus::{EventBus, EventId};
+use crate::notify::membership_notifier::MembershipNotifier;
 use crate::runtime::clock::Clock;
 
 /// Maximum time without a byte: proxies close connections that seem dead.
@@ -33,11 +36,12 @@ pub(crate) trait EventSource: Send + 'static {
     fn next(&mut self, lifetime: &mut Lifetime) -> impl Future<Output = Option<Bytes>> + Send;
 }
 
-/// The end of a stream: when the server stops, or when its read token expires.
+/// The end of a stream: when the server stops, when its read token expires, or when its device is removed.
 #[derive(Debug)]
 pub(crate) struct Lifetime {
     stopping: watch::Receiver<bool>,
     expires_at: Option<Instant>,
+    device: Option<ReadingDevice>,
     has_ended: bool,
 }
 
@@ -64,8 +68,19 @@ impl Lifetime {
                 None => std::future::pending().await,
             }
         };
+        let device = &mut self.device;
+        let removed = async {
+            match device {
+                Some(device) => device.removed().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
+            () = removed => {
+                self.has_ended = true;
+                WaitOutcome::Send(event("revoked", None, "{}").into())
+            }
             _ = self.stopping.wait_for(|stopping| *stopping) => WaitOutcome::End,
             () = expired => {
                 self.has_ended = true;
@@ -110,6 +125,7 @@ pub(crate) struct EventStreams {
     /// Connections that read for the events of open streams.
     pub(crate) readers: Pool,
     pub(crate) clock: Arc<Clock>,
+    pub(crate) membership_notifier: MembershipNotifier,
     pub(crate) stopping: watch::Receiver<bool>,
 }
 
@@ -132,8 +148,13 @@ impl EventStreams {
 
     fn lifetime(&self, request: &ReadRequest) -> Lifetime {
         let left_ms = |at: Timestamp| u64::try_from(at.millis_since(self.clock.now())).unwrap_or(0);
-        let expires_at = request.expires_at.map(|at| Instant::now() + Duration::from_millis(left_ms(at)));
-        Lifetime { stopping: self.stopping.clone(), expires_at, has_ended: false }
+        let until = |at: Timestamp| Instant::now() + Duration::from_millis(left_ms(at));
+        let device = request.credential.map(|Credential { account, device, .. }| {
+            // The device was looked up before this subscription began, so it is looked up again.
+            ReadingDevice::again(account, device, self.membership_notifier.subscribe(account), self.readers.clone())
+        });
+        let expires_at = request.credential.map(|credential| until(credential.expires_at));
+        Lifetime { stopping: self.stopping.clone(), expires_at, device, has_ended: false }
     }
 }
 
@@ -144,7 +165,7 @@ mod tests {
     fn lifetime(expires_in: Option<Duration>) -> (watch::Sender<bool>, Lifetime) {
         let (stop, stopping) = watch::channel(false);
         let expires_at = expires_in.map(|left| Instant::now() + left);
-        (stop, Lifetime { stopping, expires_at, has_ended: false })
+        (stop, Lifetime { stopping, expires_at, device: None, has_ended: false })
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,21 +9,20 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tourismo_core::id::AccountId;
-use tourismo_core::time::Timestamp;
 
 use crate::clients::limits::Source;
 use crate::clients::read_queue::{ReadPermit, ReadQueue};
 use crate::domain::authorize::Viewer;
 use crate::http::error::ApiError;
 use crate::http::serving::Peer;
-use crate::http::viewer::Viewers;
+use crate::http::viewer::{Credential, Viewers};
 
 /// A request.
 #[derive(Debug)]
 pub(crate) struct ReadRequest {
     pub(crate) viewer: Viewer,
-    /// The expiry of the viewer's read token.
-    pub(crate) expires_at: Option<Timestamp>,
+    /// The viewer's read token.
+    pub(crate) credential: Option<Credential>,
     /// The client's address.
     pub(crate) source: Source,
     /// The permit to read, held until the answer is made.
@@ -43,11 +42,11 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<ReadRequest, ApiError> {
         let source = *parts.extensions.get::<Source>().ok_or_else(ApiError::internal)?;
-        let local = parts.extensions.get::<Peer>().ok_or_else(ApiError::internal)?.local;
-        let (viewer, expires_at) = Arc::<Viewers>::from_ref(state).viewer(&parts.headers, local).await?;
+        let peer = parts.extensions.get::<Peer>().ok_or_else(ApiError::internal)?;
+        let (viewer, credential) = Arc::<Viewers>::from_ref(state).viewer(&parts.headers, peer).await?;
         let turn = Arc::<ReadQueue>::from_ref(state).acquire(source, viewer.account()).await?;
         let uri = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-        Ok(ReadRequest { viewer, expires_at, source, turn: Some(turn), headers: parts.headers.clone(), uri })
+        Ok(ReadRequest { viewer, credential, source, turn: Some(turn), headers: parts.headers.clone(), uri })
     }
 }
 

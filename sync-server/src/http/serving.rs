@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -20,12 +20,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep};
 use tower::ServiceExt;
 
 use crate::clients::limits::{ConnectionPermit, RateLimiter, Source};
+use crate::http::reading_device::{self, ReadingDevice};
 
 /// Maximum time for which a client may leave sent bytes unread.
 const UNREAD_DEADLINE: Duration = Duration::from_secs(30);
@@ -56,6 +57,8 @@ pub(crate) struct Peer {
     pub(crate) local: SocketAddr,
     pub(crate) allowance: Arc<ByteAllowance>,
     seat: SocketPermit,
+    /// Gets the device of each request, and `None` at its beginning.
+    devices: mpsc::UnboundedSender<Option<ReadingDevice>>,
 }
 
 /// The client for which a socket counts.
@@ -66,6 +69,12 @@ pub(crate) struct Peer {
 struct SocketPermit(Arc<Mutex<Option<(Source, ConnectionPermit)>>>);
 
 impl Peer {
+    /// Cuts the connection off if this device is removed before the next request. `[G9]`
+    pub(crate) fn follow(&self, device: ReadingDevice) {
+        // The receiver exists as long as the connection.
+        let _ = self.devices.send(Some(device));
+    }
+
     /// Counts the socket for a client from now on, unless the client has too many.
     pub(crate) fn assign_client(&self, source: Source, limiter: &Arc<RateLimiter>) -> bool {
         // The state stays consistent after a panic: each change is a single assignment.
@@ -214,18 +223,29 @@ async fn accept(
             allowance: allowance.clone(),
             stalled: None,
             patience: ReadDeadline::new(),
+            is_cut_off: Arc::default(),
             _held: (permit, seat.clone()),
         };
-        let peer = Peer { address: address.ip(), local, allowance, seat };
-        connections.spawn(answer(http, socket, router, peer, each.clone()));
+        let (devices, followed) = mpsc::unbounded_channel();
+        let peer = Peer { address: address.ip(), local, allowance, seat, devices };
+        connections.spawn(answer(http, socket, router, peer, followed, each.clone()));
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
 }
 
-async fn answer(http: http1::Builder, socket: Socket, router: Router, peer: Peer, mut stopping: watch::Receiver<bool>) {
+async fn answer(
+    http: http1::Builder,
+    socket: Socket,
+    router: Router,
+    peer: Peer,
+    followed: mpsc::UnboundedReceiver<Option<ReadingDevice>>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let is_cut_off = socket.is_cut_off.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         peer.allowance.renew();
+        let _ = peer.devices.send(None);
         let mut request: Request = request.map(Body::new);
         request.extensions_mut().insert(peer.clone());
         let router = router.clone();
@@ -236,6 +256,7 @@ async fn answer(http: http1::Builder, socket: Socket, router: Router, peer: Peer
     tokio::select! {
         // Errors of a connection concern its client only.
         _ = connection.as_mut() => {}
+        () = reading_device::cut_off(followed) => is_cut_off.store(true, Ordering::Relaxed),
         () = stopped => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
@@ -251,7 +272,18 @@ struct Socket {
     /// Runs while there are bytes to write and the client does not read.
     stalled: Option<Pin<Box<Sleep>>>,
     patience: ReadDeadline,
+    /// Whether bytes that wait for the client are dropped with the connection.
+    is_cut_off: Arc<AtomicBool>,
     _held: (OwnedSemaphorePermit, SocketPermit),
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.is_cut_off.load(Ordering::Relaxed) {
+            // If this fails, the client may still read what the system holds for it.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
 }
 
 impl Socket {

@@ -12,10 +12,10 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::kind::RelayRows;
 use tourismo_core::wire::DocKind;
 
-use super::MaintenanceError;
 use super::entries::Entries;
 pub use super::recount::EntryFault;
 use super::recount::Recount;
+use super::{MaintenanceError, membership};
 use crate::db::documents::ActorUse;
 use crate::db::meets::{self, MeetRecord};
 use crate::db::sql::Connection;
@@ -93,6 +93,18 @@ pub enum Finding {
         /// The account.
         account: AccountId,
     },
+    /// A membership statement cannot be read, or nobody signed it.
+    #[error("account {account}: a membership statement is not authentic")]
+    Statement {
+        /// The account.
+        account: AccountId,
+    },
+    /// The removed devices, the digest or the names of an account's membership statements differ from the statements.
+    #[error("account {account}: its devices are not those of its membership statements")]
+    Membership {
+        /// The account.
+        account: AccountId,
+    },
     /// A document's heads differ from its changes.
     #[error("document {doc}: its heads are not those of its changes")]
     Heads {
@@ -130,12 +142,17 @@ impl Finding {
     pub fn is_derived(&self) -> bool {
         match self {
             Finding::Books { .. }
+            | Finding::Membership { .. }
             | Finding::Heads { .. }
             | Finding::Row { .. }
             | Finding::Handle { .. }
             | Finding::Roads { .. }
             | Finding::StrayRows { .. } => true,
-            Finding::Storage(_) | Finding::NoIdentity | Finding::Positions { .. } | Finding::Entry { .. } => false,
+            Finding::Storage(_)
+            | Finding::NoIdentity
+            | Finding::Positions { .. }
+            | Finding::Statement { .. }
+            | Finding::Entry { .. } => false,
         }
     }
 }
@@ -200,6 +217,7 @@ async fn inspect(connection: &mut Connection) -> Result<Report, sqlx::Error> {
         report.accounts += 1;
         let recount = recount(snapshot, account, &mut report).await?;
         compare_books(snapshot, account, &recount, &mut report).await?;
+        membership::compare(snapshot, account, &mut report).await?;
         for doc in shown_docs(&recount) {
             compare_rows(snapshot, &recount, doc, &mut report).await?;
         }
@@ -339,6 +357,7 @@ const DERIVED_IN_A_STEP: usize = 1_000;
 
 /// Writes the state of an account again, if its log is complete, and the rows of its documents; returns their number.
 async fn derive_account(writer: &mut Connection, account: AccountId) -> Result<usize, sqlx::Error> {
+    membership::derive_again(writer, account).await?;
     let mut report = Report::default();
     let recount = recount(writer, account, &mut report).await?;
     if report.findings.is_empty() {

@@ -44,6 +44,11 @@ impl HeadNotifier {
 }
 
 impl Subscription {
+    /// Passes over positions that were announced before.
+    pub(crate) fn mark_seen(&mut self) {
+        self.heads.mark_unchanged();
+    }
+
     /// Returns the next announced position. Cancelling loses nothing.
     pub(crate) async fn next(&mut self) -> u64 {
         match self.heads.changed().await {

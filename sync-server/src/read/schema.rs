@@ -137,8 +137,8 @@ impl utoipa::IntoResponses for Refusals {
             (
                 "401",
                 refusal(
-                    "The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`) or \
-                     expired (`expired_token`).",
+                    "The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), \
+                     expired (`expired_token`) or of a removed device (`revoked`).",
                 ),
             ),
             ("404", refusal("Not found, or not visible to this viewer: `not_found`.")),

@@ -28,7 +28,7 @@ use crate::clients::proxy;
 use crate::http::compression;
 use crate::http::error::ApiError;
 use crate::http::serving::Peer;
-use crate::read::{drives, feed, me, meets, people, roads, stats};
+use crate::read::{drives, feed, me, meets, people, recovery, roads, stats};
 use crate::runtime::metrics::{Metrics, OpenGauge};
 use crate::sync;
 
@@ -105,6 +105,8 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(me::profile::own_profile))
         .routes(routes!(me::requests::requests))
         .routes(routes!(me::in_common::in_common))
+        .routes(routes!(me::devices::own_devices))
+        .routes(routes!(recovery::recoverable_accounts))
         .routes(routes!(roads::search::search_roads))
         .routes(routes!(roads::road::road))
         .routes(routes!(roads::tile::tile))

@@ -12,14 +12,16 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
 use tourismo_core::admission::{ActorClaims, InflationBudget};
 use tourismo_core::id::{AccountId, DeviceKey};
+use tourismo_core::membership::MembershipDigest;
 use tourismo_core::origin::OriginPolicy;
 use tourismo_core::session::relay::{ChangeOutcome, RelayEffect, RelayInput, RelaySession};
-use tourismo_core::wire::{ByeCode, NackCode, Offer, PROTOCOL};
+use tourismo_core::wire::{ByeCode, Grant, NackCode, OLDEST_PHONE_PROTOCOL, Offer};
 use tracing::Instrument;
 
 use super::SyncState;
 use crate::clients::limits::{ConnectionPermit, Source};
-use crate::db::{accounts, change_log, documents, sql};
+use crate::db::accounts::{self, DeviceState};
+use crate::db::{change_log, documents, membership, sql};
 use crate::http::serving::ByteAllowance;
 use crate::notify::head_notifier::Subscription;
 use crate::writer::{Admitted, Committing, Examined, Pusher, Unavailable};
@@ -32,6 +34,9 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Maximum waiting time of a push; after a longer silence a phone treats the connection as broken.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
+/// The time after which the last connection of a device is written again.
+const SEEN_EVERY_MS: i64 = 3_600_000;
 
 /// Running work for the session, which limits its amount.
 type Pending = FuturesUnordered<Pin<Box<dyn Future<Output = RelayInput> + Send>>>;
@@ -56,13 +61,29 @@ pub(super) struct Connection {
     in_order: Arc<Mutex<()>>,
     /// The device's admission while it is being checked.
     admitting: Option<Admitting>,
-    account: Option<(AccountId, Subscription)>,
+    account: Option<ConnectedDevice>,
     /// The actors whose changes it may push, once the account is known.
     claims: Option<ActorClaims>,
     /// Counts this connection for the account.
     place: Option<ConnectionPermit>,
     /// When the next message is read.
     read_at: Instant,
+}
+
+/// The admitted device, and its subscriptions.
+struct ConnectedDevice {
+    account: AccountId,
+    device: DeviceKey,
+    heads: Subscription,
+    membership: Subscription,
+    /// Whether the membership of the account changed while a message was being sent.
+    membership_changed: bool,
+}
+
+/// A change of the account by another connection.
+enum News {
+    Grew(u64),
+    MembershipChanged,
 }
 
 /// An answer that is being read from the database.
@@ -103,7 +124,13 @@ impl Connection {
                 _ = stopping.wait_for(|stopping| *stopping) => RelayInput::Stop(ByeCode::GoingAway),
                 admission = admitted(&mut self.admitting) => self.admit_device(admission),
                 Some(input) = self.pending.next(), if !self.pending.is_empty() => input,
-                Some(head) = log_grown(&mut self.account) => RelayInput::Grew(head),
+                Some(news) = news(&mut self.account) => match news {
+                    News::Grew(head) => RelayInput::Grew(head),
+                    News::MembershipChanged => {
+                        self.check_membership();
+                        continue;
+                    }
+                },
                 Some(()) = due(deadline) => RelayInput::Tick,
                 frame = next(&mut self.stream, self.read_at) => match frame {
                     Some(Ok(Message::Binary(bytes))) => RelayInput::Received(bytes.into()),
@@ -144,13 +171,13 @@ impl Connection {
             RelayEffect::Send(bytes) => self.send(Message::Binary(bytes.into())).await?,
             RelayEffect::ReportOrigin { dialled } => self.relay.public_origin.report(&dialled, &self.client.policy),
             RelayEffect::ReportShortLog { cursor, head } => self.relay.short_log.report(self.account()?, cursor, head),
-            RelayEffect::Admit { account, device, granted_by, protocol } => {
+            RelayEffect::Admit { account, device, grant, protocol } => {
                 self.relay.metrics.sync.handshake(protocol);
-                if protocol < PROTOCOL {
+                if protocol < OLDEST_PHONE_PROTOCOL {
                     self.relay.public_origin.count_old_phone();
                 }
                 self.claims = Some(ActorClaims::new(&device));
-                let candidate = Candidate { account, device, granted_by };
+                let candidate = Candidate { account, device, grant };
                 self.admitting = Some(Box::pin(admit(self.relay.clone(), candidate, self.client.source)));
             }
             // All following effects come from a session after its admission.
@@ -173,6 +200,23 @@ impl Connection {
                     RelayInput::Vouched
                 }));
             }
+            RelayEffect::Declare { statements } => {
+                let (relay, account) = (self.relay.clone(), self.account()?);
+                let device = self.account.as_ref().map(|connected| connected.device).ok_or(SocketClosed)?;
+                relay.limiter.charge(account, statements.len() as u64);
+                self.pending.push(Box::pin(async move {
+                    match relay.writer.declare(account, device, statements).await {
+                        Ok(()) => RelayInput::Declared,
+                        // The phone connects again, and then offers them again.
+                        Err(Unavailable) => RelayInput::Stop(ByeCode::GoingAway),
+                    }
+                }));
+            }
+            RelayEffect::ReadMembers => self.read(move |snapshot, account| {
+                Box::pin(async move {
+                    membership::read(snapshot, account).await.map(|set| RelayInput::Members(set.received()))
+                })
+            })?,
             RelayEffect::ReadLog { after } => self.read(move |snapshot, account| {
                 Box::pin(async move { change_log::page(snapshot, account, after).await.map(RelayInput::Log) })
             })?,
@@ -195,27 +239,61 @@ impl Connection {
     fn admit_device(&mut self, admission: Result<AdmittedDevice, RelayInput>) -> RelayInput {
         self.admitting = None;
         match admission {
-            Ok(AdmittedDevice { account, place, subscription, head }) => {
-                tracing::Span::current().record("account", tracing::field::display(account));
+            Ok(AdmittedDevice { connected, place, head, membership }) => {
+                tracing::Span::current().record("account", tracing::field::display(connected.account));
                 self.place = Some(place);
-                self.account = Some((account, subscription));
-                RelayInput::Admitted { epoch: self.relay.identity.epoch, head, at: self.relay.clock.now() }
+                self.account = Some(connected);
+                RelayInput::Admitted { epoch: self.relay.identity.epoch, head, at: self.relay.clock.now(), membership }
             }
             Err(refusal) => refusal,
         }
     }
 
     async fn send(&mut self, message: Message) -> Result<(), SocketClosed> {
-        match timeout(WRITE_DEADLINE, self.sink.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(SocketClosed),
+        let sending = timeout(WRITE_DEADLINE, self.sink.send(message));
+        let Some(connected) = &mut self.account else {
+            return match sending.await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) | Err(_) => Err(SocketClosed),
+            };
+        };
+        let mut sending = std::pin::pin!(sending);
+        loop {
+            tokio::select! {
+                biased;
+                sent = &mut sending => return match sent {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(_)) | Err(_) => Err(SocketClosed),
+                },
+                // A removed device is cut off at once even if it reads slowly. `[G9]`
+                _ = connected.membership.next() => {
+                    connected.membership_changed = true;
+                    match is_removed(&self.relay, connected.account, connected.device).await {
+                        Ok(false) => {}
+                        Ok(true) | Err(_) => return Err(SocketClosed),
+                    }
+                }
+            }
         }
+    }
+
+    /// Checks whether the connected device was removed from its account, and reports it to the session.
+    fn check_membership(&mut self) {
+        let Some(ConnectedDevice { account, device, .. }) = self.account else { return };
+        let relay = self.relay.clone();
+        self.pending.push(Box::pin(async move {
+            match is_removed(&relay, account, device).await {
+                Ok(true) => RelayInput::Stop(ByeCode::Revoked),
+                Ok(false) => RelayInput::MembershipChanged,
+                Err(error) => cannot_read(error),
+            }
+        }));
     }
 
     /// Counts messages of an account, so that one that sends too much is read more slowly. Others have their byte
     /// allowance.
     fn count_message(&mut self) {
-        if let Some((account, _)) = &self.account {
+        if let Some(ConnectedDevice { account, .. }) = &self.account {
             self.read_at = Instant::now() + self.relay.limiter.message(*account).min(LONGEST_WAIT);
         }
     }
@@ -235,7 +313,7 @@ impl Connection {
     }
 
     fn account(&self) -> Result<AccountId, SocketClosed> {
-        self.account.as_ref().map(|(account, _)| *account).ok_or(SocketClosed)
+        self.account.as_ref().map(|connected| connected.account).ok_or(SocketClosed)
     }
 
     /// Sends the close frame and waits until it arrives: closing a socket with unread bytes would discard sent ones.
@@ -255,54 +333,78 @@ impl Connection {
 struct Candidate {
     account: AccountId,
     device: DeviceKey,
-    granted_by: Option<DeviceKey>,
+    grant: Option<Grant>,
 }
 
 /// The result of an admission.
 struct AdmittedDevice {
-    account: AccountId,
+    connected: ConnectedDevice,
     place: ConnectionPermit,
-    subscription: Subscription,
     head: u64,
+    membership: MembershipDigest,
 }
 
 /// A running admission: its result, or the input for the session.
 type Admitting = Pin<Box<dyn Future<Output = Result<AdmittedDevice, RelayInput>> + Send>>;
 
-/// Checks whether the device belongs to the account. A known device costs no write. A device without a grant costs two
-/// lookups, and neither a connection of the account nor time of the writer. `[H4]` `[H5]`
+/// Checks whether the device belongs to the account. A known device costs a write once an hour. A device without a grant
+/// costs a few lookups, and neither a connection of the account nor time of the writer. `[H4]` `[H5]`
 async fn admit(relay: Arc<SyncState>, candidate: Candidate, source: Source) -> Result<AdmittedDevice, RelayInput> {
-    let Candidate { account, device, granted_by } = candidate;
+    let Candidate { account, device, grant } = candidate;
+    // The subscription begins before anything is read, so that no change falls in between.
+    let mut membership_changes = relay.membership_notifier.subscribe(account);
     let standing = standing(&relay, candidate).await.map_err(cannot_read)?;
-    if standing == DeviceStanding::Stranger {
-        return Err(RelayInput::NotAdmitted(ByeCode::NotAuthentic));
+    match standing {
+        DeviceStanding::Stranger => return Err(RelayInput::NotAdmitted(ByeCode::NotAuthentic)),
+        DeviceStanding::Removed => return Err(RelayInput::NotAdmitted(ByeCode::Revoked)),
+        DeviceStanding::Known { .. } | DeviceStanding::Granted | DeviceStanding::Founds => {}
     }
     let overloaded = || RelayInput::NotAdmitted(ByeCode::Overloaded);
     let place = relay.limiter.admit_account(account).ok_or_else(overloaded)?;
     if standing == DeviceStanding::Founds {
         relay.limiter.found_account(source).map_err(|_| overloaded())?;
     }
-    if standing != DeviceStanding::Known {
-        match relay.writer.admit(account, device, granted_by).await {
+    let is_known = matches!(standing, DeviceStanding::Known { .. });
+    if standing != (DeviceStanding::Known { is_noted: true }) {
+        match relay.writer.admit(account, device, grant).await {
+            Ok(Admitted::Yes) if is_known => {}
             Ok(Admitted::Yes) => tracing::info!(%account, "a device was added"),
             Ok(Admitted::Stranger) => return Err(RelayInput::NotAdmitted(ByeCode::NotAuthentic)),
+            Ok(Admitted::Removed) => return Err(RelayInput::NotAdmitted(ByeCode::Revoked)),
             Ok(Admitted::OneTooMany) => return Err(RelayInput::NotAdmitted(ByeCode::OverQuota)),
+            // A full disk does not keep a device from reading what is there.
+            Err(Unavailable) if is_known => {}
             Err(Unavailable) => return Err(RelayInput::NotAdmitted(ByeCode::GoingAway)),
         }
     }
     // The subscription begins before the log is read, so that no growth is missed.
-    let subscription = relay.head_notifier.subscribe(account);
-    let head = async { accounts::head(&mut relay.sync_readers.acquire().await?, account).await };
-    let (head, _) = head.await.map_err(cannot_read)?;
-    Ok(AdmittedDevice { account, place, subscription, head })
+    let heads = relay.head_notifier.subscribe(account);
+    membership_changes.mark_seen();
+    let head = async {
+        let mut reader = relay.sync_readers.acquire().await?;
+        let head = accounts::head_and_membership(&mut reader, account).await?;
+        Ok((head, accounts::device_state(&mut reader, account, device).await?))
+    };
+    let ((head, membership), state) = head.await.map_err(cannot_read)?;
+    if state == DeviceState::Removed {
+        return Err(RelayInput::NotAdmitted(ByeCode::Revoked));
+    }
+    let connected =
+        ConnectedDevice { account, device, heads, membership: membership_changes, membership_changed: false };
+    Ok(AdmittedDevice { connected, place, head, membership })
 }
 
 /// The standing of a device in an account, by the database and the account's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DeviceStanding {
     /// It is one of the account's devices.
-    Known,
-    /// A device of the account granted it.
+    Known {
+        /// Whether its connection of the last hour and its grant are stored.
+        is_noted: bool,
+    },
+    /// It was one, and was removed.
+    Removed,
+    /// A key of the account let it in.
     Granted,
     /// The account does not exist here, and the device or the one that granted it founded it.
     Founds,
@@ -311,19 +413,42 @@ enum DeviceStanding {
 }
 
 async fn standing(relay: &SyncState, candidate: Candidate) -> Result<DeviceStanding, sqlx::Error> {
-    let Candidate { account, device, granted_by } = candidate;
+    let Candidate { account, device, grant } = candidate;
+    let now = relay.clock.now();
     let mut reader = relay.sync_readers.acquire().await?;
-    if accounts::has_device(&mut reader, account, device).await? {
-        return Ok(DeviceStanding::Known);
+    match accounts::device_state(&mut reader, account, device).await? {
+        // The grant of a device from before there were statements is stored at its first connection after an hour.
+        DeviceState::Member { seen_at } => {
+            let is_noted = seen_at.is_some_and(|at| now.millis_since(at).abs() < SEEN_EVERY_MS);
+            return Ok(DeviceStanding::Known { is_noted });
+        }
+        // Another grant may make it a member again, if it was not revoked itself.
+        DeviceState::Removed if grant.is_none() => return Ok(DeviceStanding::Removed),
+        DeviceState::Removed | DeviceState::Unknown => {}
     }
-    if AccountId::founded_by(&granted_by.unwrap_or(device)) == account {
-        let exists = accounts::exists(&mut reader, account).await?;
-        return Ok(if exists { DeviceStanding::Granted } else { DeviceStanding::Founds });
+    let founder = grant.map_or(device, |grant| grant.granted_by);
+    if AccountId::founded_by(&founder) == account && !accounts::exists(&mut reader, account).await? {
+        return Ok(DeviceStanding::Founds);
     }
-    match granted_by {
-        Some(granter) if accounts::has_device(&mut reader, account, granter).await? => Ok(DeviceStanding::Granted),
-        Some(_) | None => Ok(DeviceStanding::Stranger),
+    let mut set = membership::read(&mut reader, account).await?;
+    let is_removed = set.evaluate(now).is_revoked(&device);
+    if let Some(grant) = grant {
+        // Too many statements are the writer's to refuse.
+        let _ = set.add(grant.statement(device), Some(now), now);
     }
+    let members = set.evaluate(now);
+    let is_in = members.is_member(&device) || AccountId::founded_by(&device) == account;
+    Ok(match (is_in && !members.is_revoked(&device), is_removed) {
+        (true, _) => DeviceStanding::Granted,
+        (false, true) => DeviceStanding::Removed,
+        (false, false) => DeviceStanding::Stranger,
+    })
+}
+
+/// Returns whether a device was removed from its account.
+async fn is_removed(relay: &SyncState, account: AccountId, device: DeviceKey) -> Result<bool, sqlx::Error> {
+    let state = accounts::device_state(&mut relay.sync_readers.acquire().await?, account, device).await?;
+    Ok(state == DeviceState::Removed)
 }
 
 /// The number of inflated bytes that cost as much as storing a change.
@@ -435,11 +560,16 @@ async fn admitted(admitting: &mut Option<Admitting>) -> Result<AdmittedDevice, R
     }
 }
 
-async fn log_grown(account: &mut Option<(AccountId, Subscription)>) -> Option<u64> {
-    match account {
-        Some((_, subscription)) => Some(subscription.next().await),
-        None => None,
+async fn news(connected: &mut Option<ConnectedDevice>) -> Option<News> {
+    let connected = connected.as_mut()?;
+    if std::mem::take(&mut connected.membership_changed) {
+        return Some(News::MembershipChanged);
     }
+    Some(tokio::select! {
+        biased;
+        _ = connected.membership.next() => News::MembershipChanged,
+        head = connected.heads.next() => News::Grew(head),
+    })
 }
 
 async fn due(deadline: Option<Instant>) -> Option<()> {

@@ -11,9 +11,10 @@ use tourismo_core::admission::{
 use tourismo_core::change::{Actor, ScannedChange};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::kind::RelayRows;
+use tourismo_core::membership::{Claim, ReceivedStatement, Statement, StatementError};
 use tourismo_core::session::relay::ChangeOutcome;
 use tourismo_core::time::Timestamp;
-use tourismo_core::wire::{NackCode, Offer};
+use tourismo_core::wire::{Grant, NackCode, Offer};
 
 use super::disk::DiskSpace;
 use super::due::{Estimate, FoldBudget};
@@ -21,12 +22,13 @@ use super::memory::{Key, KnownDocument, Memory};
 use super::projector::{self, DeriveCost, DueFold, Loaded, Scope, Step};
 use super::{Admitted, Compaction, Examined, Pusher};
 use crate::clients::limits::{DAY_MS, Limits, NETWORK_SHARE, SourceName, SourceNames};
+use crate::db::accounts::DeviceState;
 use crate::db::change_log::{self, FoundChange, NewEntry};
 use crate::db::documents::{ActorUse, DocState};
 use crate::db::due::DueDocument;
 use crate::db::roads::RoadUpdate;
 use crate::db::sql::Connection;
-use crate::db::{accounts, address_days, documents, due, relay, roads, snapshots};
+use crate::db::{accounts, address_days, documents, due, membership, relay, roads, snapshots};
 use crate::notify::event_bus::BusEvent;
 
 /// The number of changes that leave the log for a snapshot in one transaction, so that pushes do not wait for it.
@@ -56,6 +58,8 @@ pub(super) struct Append<'t> {
     events: Vec<BusEvent>,
     feed_changed: bool,
     quarantined: u64,
+    /// The accounts whose membership statements changed.
+    membership_changed: BTreeSet<AccountId>,
 }
 
 /// The effects of a transaction, to be reported after its commit.
@@ -73,6 +77,8 @@ pub(super) struct AppendResult {
     pub(super) has_due: bool,
     /// The number of documents that were quarantined.
     pub(super) quarantined: u64,
+    /// The accounts whose membership statements changed.
+    pub(super) membership_changed: BTreeSet<AccountId>,
 }
 
 #[derive(Debug, Default)]
@@ -109,37 +115,103 @@ impl<'t> Append<'t> {
             events: Vec::new(),
             feed_changed: false,
             quarantined: 0,
+            membership_changed: BTreeSet::new(),
         }
     }
 
-    /// Admits a device; returns whether it belongs to the account.
+    /// Admits a device, stores its grant and when it was seen; returns whether it belongs to the account. `[H5]` `[G3]`
     pub(super) async fn admit(
         &mut self,
         account: AccountId,
         device: DeviceKey,
-        granted_by: Option<DeviceKey>,
+        grant: Option<Grant>,
     ) -> Result<Admitted, sqlx::Error> {
-        match granted_by {
-            None => accounts::insert(self.connection, account).await?,
-            Some(granter) if accounts::has_device(self.connection, account, granter).await? => {}
-            // The account's id proves its founding device, which need not have connected before the device that it
-            // granted.
-            Some(granter) if AccountId::founded_by(&granter) == account => {
-                accounts::insert(self.connection, account).await?;
-                accounts::insert_device(self.connection, account, granter, None, self.received_at).await?;
+        let mut set = membership::read(self.connection, account).await?;
+        let before = set.evaluate(self.received_at);
+        let is_founder = AccountId::founded_by(&device) == account;
+        let new_statement = match grant.filter(|_| !is_founder) {
+            None => None,
+            Some(grant) => {
+                let statement = grant.statement(device);
+                match set.add(statement.clone(), Some(self.received_at), self.received_at) {
+                    Ok(is_new) => is_new.then_some(statement),
+                    // A member stays a member.
+                    Err(_) if before.is_member(&device) => None,
+                    Err(StatementError::TooMany) => return Ok(Admitted::OneTooMany),
+                    Err(StatementError::Stranger | StatementError::NotAuthentic) => return Ok(Admitted::Stranger),
+                }
             }
-            Some(_) => return Ok(Admitted::Stranger),
+        };
+        let members = set.evaluate(self.received_at);
+        if !(is_founder || members.is_member(&device)) || members.is_revoked(&device) {
+            let was_in = before.is_revoked(&device);
+            return Ok(if was_in { Admitted::Removed } else { Admitted::Stranger });
         }
-        if accounts::devices(self.connection, account).await? >= u64::from(self.limits.max_devices_per_account) {
+        let is_new_device = accounts::device_state(self.connection, account, device).await? == DeviceState::Unknown;
+        let most = u64::from(self.limits.max_devices_per_account);
+        if is_new_device && accounts::devices(self.connection, account).await? >= most {
             return Ok(Admitted::OneTooMany);
         }
-        accounts::insert_device(self.connection, account, device, granted_by, self.received_at).await?;
+        accounts::insert(self.connection, account).await?;
+        let granted_by = grant.filter(|_| !is_founder).map(|grant| grant.granted_by);
+        // The account's id proves its founding device, which need not have connected before the device that it granted.
+        if let Some(founder) = granted_by.filter(|key| AccountId::founded_by(key) == account)
+            && accounts::device_state(self.connection, account, founder).await? == DeviceState::Unknown
+        {
+            accounts::insert_device(self.connection, account, founder, None, self.received_at, None).await?;
+        }
+        accounts::insert_device(self.connection, account, device, granted_by, self.received_at, Some(self.received_at))
+            .await?;
+        if let Some(statement) = new_statement {
+            let digest = set.digest();
+            let received = ReceivedStatement { statement, received_at: self.received_at };
+            membership::insert(self.connection, account, &[received], digest).await?;
+            membership::update_devices(self.connection, account, &members, self.received_at).await?;
+            self.membership_changed.insert(account);
+        }
         // An account state that was read before does not contain the device.
         self.memory.take_account(account);
         if let Some(log) = self.accounts.get_mut(&account) {
             log.actor_prefixes.insert(device.actor_prefix());
         }
         Ok(Admitted::Yes)
+    }
+
+    /// Stores membership statements of a device of the account, as far as they are allowed. `[G3]` `[G6]`
+    pub(super) async fn declare(
+        &mut self,
+        account: AccountId,
+        device: DeviceKey,
+        statements: &[Statement],
+    ) -> Result<(), sqlx::Error> {
+        let mut set = membership::read(self.connection, account).await?;
+        let before = set.evaluate(self.received_at);
+        // The device may have been removed while the job waited.
+        if !before.is_member(&device) {
+            return Ok(());
+        }
+        let added = set.add_all(statements.to_vec(), self.received_at);
+        if added.is_empty() {
+            return Ok(());
+        }
+        membership::insert(self.connection, account, &added, set.digest()).await?;
+        for ReceivedStatement { statement, .. } in &added {
+            // A device cannot keep those of whose grants it does not know, from before there were statements. `[G3]`
+            if matches!(statement.claim, Claim::Revoke { .. }) && !before.is_recovery(&statement.by) {
+                for device in set.unstated(&statement.subject) {
+                    membership::detach(self.connection, account, device).await?;
+                    set.assume(device, None);
+                }
+            }
+        }
+        let members = set.evaluate(self.received_at);
+        membership::update_devices(self.connection, account, &members, self.received_at).await?;
+        self.membership_changed.insert(account);
+        self.memory.take_account(account);
+        if let Some(log) = self.accounts.get_mut(&account) {
+            log.revoked_prefixes = members.removed_devices().map(DeviceKey::actor_prefix).collect();
+        }
+        Ok(())
     }
 
     /// Stores a vouch for a device with this actor prefix.
@@ -258,8 +330,9 @@ impl<'t> Append<'t> {
 
         let heads = logs.iter().map(|log| (log.account, log.head)).collect();
         let (events, feed_changed) = (std::mem::take(&mut self.events), self.feed_changed);
-        let quarantined = self.quarantined;
-        let mut appended = AppendResult { heads, events, feed_changed, quarantined, ..AppendResult::default() };
+        let (quarantined, membership_changed) = (self.quarantined, std::mem::take(&mut self.membership_changed));
+        let mut appended =
+            AppendResult { heads, events, feed_changed, quarantined, membership_changed, ..AppendResult::default() };
         if derives_rows {
             self.project(&mut appended).await?;
         }

@@ -2,7 +2,9 @@
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tourismo_core::id::{AccountId, DeviceKey};
+use tourismo_core::membership::Statement;
 use tourismo_core::session::relay::ChangeOutcome;
+use tourismo_core::wire::Grant;
 
 use super::fair_queue::{Owner, SHARE};
 use super::projector::Step;
@@ -47,8 +49,15 @@ pub(super) enum Job {
     Admit {
         account: AccountId,
         device: DeviceKey,
-        granted_by: Option<DeviceKey>,
+        grant: Option<Grant>,
         reply: Reply<Admitted>,
+    },
+    /// Stores membership statements of this device of the account.
+    Declare {
+        account: AccountId,
+        device: DeviceKey,
+        statements: Vec<Statement>,
+        reply: Reply<()>,
     },
     Commit {
         pusher: Pusher,
@@ -82,7 +91,9 @@ impl Job {
     /// Returns the owner of the queue in which it waits.
     pub(super) fn owner(&self) -> Owner {
         match self {
-            Job::Admit { account, .. } | Job::Vouch { account, .. } => Owner::Account(*account),
+            Job::Admit { account, .. } | Job::Declare { account, .. } | Job::Vouch { account, .. } => {
+                Owner::Account(*account)
+            }
             Job::Commit { pusher, .. } => Owner::Account(pusher.account),
             Job::Ping(_) | Job::Stop => Owner::Relay,
             Job::Compact { .. } => Owner::Snapshots,
@@ -100,7 +111,7 @@ impl Job {
             }
             Job::WriteRows { steps, .. } => steps.iter().map(Step::rows).sum::<usize>().div_ceil(ROWS_OF_A_CHANGE),
             Job::Compact { .. } | Job::ApplyRoads { .. } => SHARE,
-            Job::Admit { .. } | Job::Vouch { .. } | Job::Ping(_) | Job::Stop => 0,
+            Job::Admit { .. } | Job::Declare { .. } | Job::Vouch { .. } | Job::Ping(_) | Job::Stop => 0,
         }
     }
 
@@ -111,6 +122,7 @@ impl Job {
             Job::Commit { reply, .. } => reply.send(is_on_disk),
             Job::Compact { reply, .. } => reply.send(is_on_disk),
             Job::Ping(reply)
+            | Job::Declare { reply, .. }
             | Job::Vouch { reply, .. }
             | Job::WriteRows { reply, .. }
             | Job::ApplyRoads { reply, .. } => reply.send(is_on_disk),

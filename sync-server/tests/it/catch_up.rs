@@ -30,7 +30,7 @@ async fn c3_a_reconnect_with_nothing_new_takes_one_message_each_way() {
     documents.iter().for_each(|document| digest.replace(&document.id, &[], &document.heads));
     let mut wire = phone.enter(relay.addr()).await;
     wire.count_from_here();
-    wire.send(&Message::CatchUp { cursor: 50, digest }).await;
+    wire.send(&Message::CatchUp { cursor: 50, digest, membership: None }).await;
     assert_eq!(wire.receive().await, Message::CaughtUp { cursor: 50, digest });
     assert_eq!((wire.sent, wire.received), (1, 1));
 }

@@ -3,7 +3,7 @@
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tourismo_core::id::DeviceKey;
-use tourismo_core::wire::{ByeCode, MAX_MESSAGE_BYTES, Message, PROTOCOL, RelayId};
+use tourismo_core::wire::{ByeCode, MAX_MESSAGE_BYTES, Message, OLDEST_PHONE_PROTOCOL, PROTOCOL, RelayId};
 
 use crate::harness::{Document, Phone, Relay, Wire, get, origin_of};
 
@@ -13,7 +13,7 @@ async fn h1_h2_h4_a_phone_with_its_key_is_welcome() {
     let mut wire = Wire::open(relay.addr()).await;
     wire.send(&phone.hello()).await;
     let Message::Challenge { protocol, relay: id, nonce } = wire.receive().await else { panic!("a challenge was due") };
-    assert_eq!(protocol, PROTOCOL);
+    assert_eq!(protocol, OLDEST_PHONE_PROTOCOL, "what the phone speaks");
     wire.send(&phone.proof(&id, &nonce, &origin_of(relay.addr()))).await;
     let Message::Welcome { head, max_message_bytes, .. } = wire.receive().await else { panic!("a welcome was due") };
     assert_eq!((head, max_message_bytes as usize), (0, MAX_MESSAGE_BYTES));

@@ -18,6 +18,7 @@ mod limits;
 mod live;
 mod maintenance;
 mod meets;
+mod membership;
 mod metrics;
 #[cfg(unix)]
 mod openapi;

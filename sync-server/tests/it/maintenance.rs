@@ -5,6 +5,7 @@ use std::process::Output;
 use tokio::process::Command;
 use tourismo_core::docs::{ProfileFields, Visibility, profile};
 use tourismo_core::id::ChangeHash;
+use tourismo_core::membership::{Claim, MembershipDigest};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{DocKind, Offer};
 use tourismo_server::maintenance::{EntryFault, Finding, MaintenanceError, begin_again, check, repair};
@@ -148,6 +149,40 @@ async fn a_check_finds_an_entry_that_is_not_what_came_and_a_repair_does_not_hide
         let finding = Finding::Entry { account: phone.account, seq: 4, fault: *fault };
         assert!(check(database.location()).await.unwrap().findings.contains(&finding), "{sql}");
         assert!(repair(database.location()).await.unwrap().findings.contains(&finding), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn g2_a_check_finds_a_statement_that_nobody_signed_and_devices_that_do_not_follow_from_statements() {
+    let (relay, founder) = (Relay::start().await, Phone::founder(1).with_membership());
+    let (second, third) = (founder.link(2), founder.link(3));
+    for phone in [&founder, &second, &third] {
+        let mut wire = phone.enter(relay.addr()).await;
+        wire.catch_up_members(MembershipDigest::default(), false).await;
+        if phone.device() == third.device() {
+            let removal = third.statement(Claim::Revoke { keeps: Vec::new() }, second.device());
+            wire.declare(vec![removal], 3).await;
+        }
+    }
+    let database = relay.stop().await;
+    let sound = check(database.location()).await.unwrap();
+    assert_eq!(sound.findings, []);
+    let account = founder.account;
+    for sql in [
+        "UPDATE device SET removed_at = NULL",
+        "UPDATE device SET removed_at = 1 WHERE removed_at IS NULL",
+        "UPDATE account SET membership = NULL",
+    ] {
+        database.write(sql).await;
+        assert_eq!(check(database.location()).await.unwrap().findings, [Finding::Membership { account }], "{sql}");
+        assert_eq!(repair(database.location()).await.unwrap(), sound, "{sql}");
+    }
+    database.write("UPDATE membership SET statement = (SELECT statement FROM membership ORDER BY id LIMIT 1)").await;
+    let findings = [Finding::Membership { account }];
+    assert_eq!(check(database.location()).await.unwrap().findings, findings, "signed, but under a wrong name");
+    database.write("UPDATE membership SET statement = id").await;
+    for report in [check(database.location()).await, repair(database.location()).await] {
+        assert!(report.unwrap().findings.contains(&Finding::Statement { account }));
     }
 }
 

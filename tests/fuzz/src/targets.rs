@@ -18,6 +18,7 @@ use tourismo_core::docs::automerge_doc;
 use tourismo_core::fix::Fix;
 use tourismo_core::fix::packed::BYTES_PER_FIX;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
+use tourismo_core::membership::MembershipDigest;
 use tourismo_core::origin::OriginPolicy;
 use tourismo_core::projection;
 use tourismo_core::replica::io::{Command, Effect, Input, KeyRange, Space, StoreOp, StoredEntry};
@@ -118,9 +119,13 @@ pub fn session(bytes: &[u8]) {
                         events.push(RelayInput::Committed { push, outcomes });
                     }
                     RelayEffect::Admit { .. } => {
-                        events.push(RelayInput::Admitted { epoch: Epoch([0; 16]), head: 0, at: Timestamp(0) });
+                        let membership = MembershipDigest::default();
+                        let at = Timestamp(0);
+                        events.push(RelayInput::Admitted { epoch: Epoch([0; 16]), head: 0, at, membership });
                     }
                     RelayEffect::Vouch { .. } => events.push(RelayInput::Vouched),
+                    RelayEffect::Declare { .. } => events.push(RelayInput::Declared),
+                    RelayEffect::ReadMembers => events.push(RelayInput::Members(Vec::new())),
                     RelayEffect::ReadLog { .. } => {
                         let page = LogPage { entries: Vec::new(), head: 0, digest: DocsDigest::default() };
                         events.push(RelayInput::Log(page));

@@ -13,9 +13,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
 use tourismo_core::id::{AccountId, DeviceKey};
+use tourismo_core::membership::{Claim, MembershipDigest, Statement, acceptance_bytes};
 use tourismo_core::read_token::{ReadToken, read_bytes, read_bytes_v1};
 use tourismo_core::time::Timestamp;
-use tourismo_core::wire::{Grant, Message, PROTOCOL, RelayId, grant_bytes, proof_bytes, proof_bytes_v1};
+use tourismo_core::wire::{
+    Grant, MEMBERSHIP_PROTOCOL, Message, OLDEST_PHONE_PROTOCOL, RelayId, grant_bytes, proof_bytes, proof_bytes_v1,
+};
 
 pub use self::document::Document;
 pub use self::wire::{Answers, Wire};
@@ -24,6 +27,8 @@ pub use self::wire::{Answers, Wire};
 #[derive(Clone, Debug)]
 pub struct Device {
     key: SigningKey,
+    /// The protocol version that it speaks.
+    protocol: u16,
     /// Its account.
     pub account: AccountId,
     grant: Option<Grant>,
@@ -34,7 +39,7 @@ impl Device {
     pub fn founder(seed: [u8; 32]) -> Device {
         let key = SigningKey::from_bytes(&seed);
         let account = AccountId::founded_by(&DeviceKey(key.verifying_key().to_bytes()));
-        Device { key, account, grant: None }
+        Device { key, protocol: OLDEST_PHONE_PROTOCOL, account, grant: None }
     }
 
     /// Returns another device of the account with a grant of this one.
@@ -42,7 +47,12 @@ impl Device {
         let key = SigningKey::from_bytes(&seed);
         let device = DeviceKey(key.verifying_key().to_bytes());
         let signature = self.key.sign(&grant_bytes(&self.account, &device)).to_bytes();
-        Device { key, account: self.account, grant: Some(Grant { granted_by: self.key(), signature }) }
+        Device {
+            key,
+            protocol: self.protocol,
+            account: self.account,
+            grant: Some(Grant { granted_by: self.key(), signature }),
+        }
     }
 
     /// Returns a device without a valid grant: its grant is by a key that is not in the account.
@@ -52,7 +62,7 @@ impl Device {
 
     /// Returns its first message.
     pub fn hello(&self) -> Message {
-        Message::Hello { protocols: vec![PROTOCOL], account: self.account, device: self.key() }
+        Message::Hello { protocols: vec![self.protocol], account: self.account, device: self.key() }
     }
 
     /// Returns its answer to a challenge of the relay at an origin.
@@ -65,6 +75,23 @@ impl Device {
     pub fn proof_v1(&self, relay: &RelayId, nonce: &[u8; 32]) -> Message {
         let signature = self.key.sign(&proof_bytes_v1(relay, nonce, &self.account, &self.key())).to_bytes();
         Message::Proof { signature, grant: self.grant, origin: None }
+    }
+
+    /// Returns the same device with the protocol version that has membership statements.
+    #[must_use]
+    pub fn with_membership(self) -> Device {
+        Device { protocol: MEMBERSHIP_PROTOCOL, ..self }
+    }
+
+    /// Returns a membership statement, signed by it.
+    pub fn statement(&self, claim: Claim, subject: DeviceKey) -> Statement {
+        let bytes = Statement::signed_bytes(&claim, &self.account, &subject);
+        Statement { claim, subject, by: self.key(), signature: self.key.sign(&bytes).to_bytes() }
+    }
+
+    /// Returns the claim of an enrolment of its key, with its acceptance.
+    pub fn accepts(&self, account: &AccountId) -> Claim {
+        Claim::Enrol { acceptance: self.key.sign(&acceptance_bytes(account, &self.key())).to_bytes() }
     }
 
     /// Returns the grant that it presents.
@@ -139,8 +166,9 @@ impl Device {
         let Message::Challenge { relay, nonce, .. } = wire.receive().await? else { bail!("a challenge was due") };
         wire.send(&self.proof(&relay, &nonce, origin)).await?;
         let Message::Welcome { head, .. } = wire.receive().await? else { bail!("a welcome was due") };
-        wire.catch_up(head).await?;
-        Ok(Client { wire, relay, origin: origin.to_owned() })
+        let membership = (self.protocol >= MEMBERSHIP_PROTOCOL).then(MembershipDigest::default);
+        wire.catch_up_with(head, membership).await?;
+        Ok(Client { wire, relay, account: self.account, origin: origin.to_owned() })
     }
 }
 
@@ -154,11 +182,17 @@ pub fn origin_of(relay: SocketAddr) -> String {
 pub struct Client {
     wire: Wire,
     relay: RelayId,
+    account: AccountId,
     /// The dialled origin.
     origin: String,
 }
 
 impl Client {
+    /// The account.
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
     /// The id of the relay.
     pub fn relay(&self) -> RelayId {
         self.relay

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 use tourismo_core::digest::Digest;
+use tourismo_core::membership::MembershipDigest;
 use tourismo_core::origin::OriginPolicy;
 use tourismo_core::read_token::ReadToken;
 use tourismo_core::replica::io::{Command, CommandOutcome};
@@ -196,8 +197,10 @@ async fn play_relay(listener: &TcpListener, id: RelayId, at: Timestamp) -> anyho
                 match effect {
                     RelayEffect::Send(bytes) => phone.send(Frame::Binary(bytes.into())).await?,
                     RelayEffect::Admit { .. } => {
-                        inputs.push(RelayInput::Admitted { epoch: Epoch([1; 16]), head: 0, at })
+                        let membership = MembershipDigest::default();
+                        inputs.push(RelayInput::Admitted { epoch: Epoch([1; 16]), head: 0, at, membership });
                     }
+                    RelayEffect::ReadMembers => inputs.push(RelayInput::Members(Vec::new())),
                     RelayEffect::ReadLog { .. } => {
                         let page = LogPage { entries: Vec::new(), head: 0, digest: Digest::default() };
                         inputs.push(RelayInput::Log(page));

@@ -43,6 +43,15 @@ impl HostileClient {
         device.connect_from(self.relay, self.from).await
     }
 
+    /// Returns the relay's answer to the proof of a device.
+    pub(super) async fn answer_to(&self, device: &Device) -> anyhow::Result<Message> {
+        let mut socket = self.upgrade().await?;
+        let Message::Challenge { relay, nonce, .. } = exchange(&mut socket, &device.hello()).await? else {
+            bail!("a challenge was due");
+        };
+        exchange(&mut socket, &device.proof(&relay, &nonce, &Origin::from(self.relay).to_string())).await
+    }
+
     /// Begins a handshake as a device that is refused, and keeps the connection open after the `Bye`. Returns nothing if
     /// the relay has no connection for this host for now.
     pub(super) async fn open_refused(&self, device: &Device) -> anyhow::Result<Option<WebSocketStream<TcpStream>>> {

@@ -81,6 +81,7 @@ impl ScenarioRun<'_> {
         if sim.rng.one_in(3) {
             sim.add_phone();
         }
+        sim.begin_theft(has_backups);
         for phone in 0..sim.phones.len() {
             let start = sim.now(phone).wall;
             let route = synthetic::drive(route_seed + phone as u64, synthetic::Options { start, minutes: 12, kind });
@@ -111,6 +112,7 @@ impl ScenarioRun<'_> {
             }
             self.act_once();
             self.sim.clock_action();
+            self.sim.theft_action();
             let ms = self.sim.rng.weighted(&[(3, 50), (4, 1_000), (5, 7_000), (1, 45_000)]);
             let ms = self.sim.rng.between(1, ms);
             self.sim.advance(ms);

@@ -40,11 +40,12 @@ impl Network {
                 self.deliver(phone, Input::Network { online: true });
             }
         }
+        self.end_theft();
         let begin_ms = self.now_ms;
         for phone in 0..self.phones.len() {
             self.finish(phone);
         }
-        let all = |sim: &Network| (0..sim.phones.len()).all(|phone| sim.is_settled(phone).is_ok());
+        let all = |sim: &Network| (0..sim.phones.len()).all(|phone| sim.is_settled_or_out(phone).is_ok());
         let mut converged = self.run_until(CONVERGENCE_MS, all);
         // A phone that takes a drive over waits for its track, and may begin to record only then.
         if converged && (0..self.phones.len()).any(|phone| self.is_recording(phone).is_some()) {
@@ -55,7 +56,7 @@ impl Network {
             return 0;
         }
         if !converged {
-            let reasons: Vec<_> = (0..self.phones.len()).map(|phone| self.is_settled(phone)).collect();
+            let reasons: Vec<_> = (0..self.phones.len()).map(|phone| self.is_settled_or_out(phone)).collect();
             return self.breaks_at(format!("everybody agrees within {CONVERGENCE_MS} ms: {reasons:?}"));
         }
         // Devices of an account exchange changes within moments, and slow messages from before have arrived.
@@ -107,7 +108,7 @@ impl Network {
     /// Without changes, a new connection costs a handshake, one question and one answer.
     fn check_reconnect(&mut self) {
         self.cut_all();
-        let all = |sim: &Network| (0..sim.phones.len()).all(|phone| sim.is_settled(phone).is_ok());
+        let all = |sim: &Network| (0..sim.phones.len()).all(|phone| sim.is_settled_or_out(phone).is_ok());
         self.advance(2_100);
         if !self.run_until(CONVERGENCE_MS, all) && self.broken.is_none() {
             return self.report_broken("a connection is made again".to_owned());

@@ -32,7 +32,7 @@ impl Network {
         self.add_with(secret, grant)
     }
 
-    fn add_with(&mut self, secret: [u8; 32], grant: Option<Vec<u8>>) -> usize {
+    pub(super) fn add_with(&mut self, secret: [u8; 32], grant: Option<Vec<u8>>) -> usize {
         self.phones.push(Phone::new(secret, grant));
         let phone = self.phones.len() - 1;
         self.start(phone).expect("a new phone opens");
@@ -192,6 +192,7 @@ impl Network {
         let phone = self.phones.len() - 1;
         self.trace.note(self.now_ms, format_args!("phone {phone} is a copy of {of}"));
         self.reference.has_copies = true;
+        self.reference.copied(phone, of);
         self.start(phone).expect("a copy opens like its original");
         phone
     }

@@ -143,4 +143,10 @@ pub enum InjectedBug {
     LetsNumbersBeTaken,
     /// A component of every phone's replica has this fault.
     InReplica(Fault),
+    /// The relay lets devices in that were removed from their account, and takes what they push.
+    LetsRevokedIn,
+    /// The relay does not end the connections of a device that is removed.
+    KeepsConnectionsOfRevoked,
+    /// A recovery key counts at once, whoever enrolled it.
+    TrustsEveryEnrolment,
 }

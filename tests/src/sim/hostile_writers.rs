@@ -35,7 +35,9 @@ impl Network {
     /// account, or read from a page. It is the hostile account's first change of each; more would change nothing.
     pub(super) fn squat(&mut self, relay: usize) {
         let stranger = AccountId::founded_by(&HOSTILE_DEVICE);
-        self.relays[relay].disk.admit(stranger, HOSTILE_DEVICE, None);
+        let at = self.relay_time(relay);
+        let founded = self.relays[relay].disk.admit(stranger, HOSTILE_DEVICE, None, at, self.bug);
+        founded.expect("whoever founds an account is let in");
         let mut ids = Vec::new();
         for phone in 0..self.phones.len() {
             let Some(replica) = &self.phones[phone].replica else { continue };
@@ -65,7 +67,8 @@ impl Network {
             let changes = vec![Offer { doc, kind, chunk }];
             let received_at = self.relay_time(relay);
             let claims = ActorClaims::new(&HOSTILE_DEVICE);
-            let waiting = WaitingPush { conn: 0, account: stranger, claims, push: 0, changes, received_at };
+            let device = HOSTILE_DEVICE;
+            let waiting = WaitingPush { conn: 0, device, account: stranger, claims, push: 0, changes, received_at };
             self.relays[relay].disk.commit(&waiting, self.bug);
         }
     }
@@ -75,9 +78,8 @@ impl Network {
     pub(super) fn take_number(&mut self, relay: usize) {
         let at = self.relay_time(relay);
         let accounts = &self.relays[relay].disk.accounts;
-        let mut uses =
-            accounts.iter().filter_map(|(id, account)| Some((*id, account.in_use(at)?, account.any_device())));
-        let Some((account, (doc, actor), granter)) = uses.next() else { return };
+        let mut uses = accounts.iter().filter_map(|(id, account)| Some((*id, account.in_use(at)?)));
+        let Some((account, (doc, actor))) = uses.next() else { return };
         let documents = self.relays[relay].documents(&account);
         let Some((kind, chunks)) = documents.get(&doc) else { return };
         let Ok(writer) = <[u8; 16]>::try_from(actor.as_bytes()) else { return };
@@ -91,9 +93,10 @@ impl Network {
         if let Some(prefix) = writer.first_chunk() {
             claims.vouch(*prefix);
         }
-        self.relays[relay].disk.admit(account, STOLEN_DEVICE, Some(granter));
+        self.relays[relay].disk.vouch(account, STOLEN_DEVICE.actor_prefix());
         self.trace.note(self.now_ms, format_args!("a device takes a number of another one: document {doc}"));
-        let waiting = WaitingPush { conn: 0, account, claims, push: 0, changes, received_at: at };
+        let device = STOLEN_DEVICE;
+        let waiting = WaitingPush { conn: 0, device, account, claims, push: 0, changes, received_at: at };
         let outcomes = self.relays[relay].disk.commit(&waiting, self.bug);
         if outcomes != [ChangeOutcome::Refused(NackCode::ForeignActor)] {
             self.report_broken(format!("no device takes the next number of another one: {outcomes:?}"));

@@ -14,6 +14,7 @@ use crate::sim::connections::{ConnId, Connections, End};
 use crate::sim::phone::Phone;
 use crate::sim::reference_model::ReferenceModel;
 use crate::sim::relay::Relay;
+use crate::sim::theft::Theft;
 use crate::sim::trace::Trace;
 use crate::sim::{FaultProfile, InjectedBug, SimRng, Traffic};
 
@@ -44,6 +45,8 @@ pub struct Network {
     pub(super) reference: ReferenceModel,
     /// The clock faults, in some of the scenarios.
     pub(super) clock_faults: Option<ClockFaults>,
+    /// The theft, in some of the scenarios.
+    pub(super) theft: Option<Theft>,
     pub(super) trace: Trace,
     requests: u32,
     /// Whether the phones' operating systems report a network.
@@ -95,6 +98,11 @@ impl Network {
         Network::with(seed, InjectedBug::Nothing, false)
     }
 
+    /// A network with a bug that is to be found.
+    pub fn with_bug(seed: u64, bug: InjectedBug) -> Network {
+        Network::with(seed, bug, false)
+    }
+
     pub(super) fn with(seed: u64, bug: InjectedBug, keeps_lines: bool) -> Network {
         let mut rng = SimRng::new(seed);
         let relays = vec![Relay::new(rng.bytes(), rng.bytes())];
@@ -113,6 +121,7 @@ impl Network {
             connections: Connections::default(),
             reference: ReferenceModel::default(),
             clock_faults: None,
+            theft: None,
             trace: Trace::new(keeps_lines),
             requests: 0,
             believes_online: true,
@@ -217,7 +226,7 @@ impl Network {
         self.requests += 1;
         let request = self.requests;
         self.reference.commanded(phone, request, &command);
-        if let Command::JoinAccount { .. } = command {
+        if let Command::JoinAccount { .. } | Command::RecoverAccount { .. } = command {
             // A phone that enters another account closes a healthy connection.
             let conn = self.phones[phone].conn.and_then(|conn| self.connections.get_mut(conn));
             conn.into_iter().for_each(|conn| conn.is_troubled = true);

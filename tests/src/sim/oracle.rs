@@ -38,10 +38,10 @@ impl Network {
         }
     }
 
-    /// Returns the accounts with their phones.
+    /// Returns the accounts with the phones that are in.
     pub(super) fn accounts(&self) -> BTreeMap<AccountId, Vec<usize>> {
         let mut accounts: BTreeMap<AccountId, Vec<usize>> = BTreeMap::new();
-        for phone in 0..self.phones.len() {
+        for phone in (0..self.phones.len()).filter(|phone| !self.is_out(*phone)) {
             accounts.entry(self.account(phone)).or_default().push(phone);
         }
         accounts
@@ -122,7 +122,7 @@ impl Network {
             return Err(format!("a car that was put is there: {id}"));
         }
         // Changes of a phone before and after it was put back are merged like those of two phones.
-        if phones.len() == 1 && !self.reference.has_copies {
+        if phones.len() == 1 && !self.reference.has_copies && self.reference.thieves.is_empty() {
             for (id, titles) in &self.reference.titles {
                 if let Some(drive) = drives.get(id)
                     && !titles.iter().any(|(_, title)| *title == drive.title)

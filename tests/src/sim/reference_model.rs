@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tourismo_core::change::ScannedChange;
 use tourismo_core::fix::Fix;
-use tourismo_core::id::{AccountId, ChangeHash, DocId};
+use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::replica::io::{Command, CommandOutcome};
 use tourismo_core::replica::views::{RecordingState, RecordingView};
+use tourismo_core::time::Timestamp;
 
 use crate::sim::relay::RelayDisk;
 
@@ -53,6 +54,14 @@ pub(super) struct ReferenceModel {
     numbers: BTreeMap<(DocId, Vec<u8>, u64), ChangeHash>,
     /// Whether a phone lost data that no other device may have.
     pub(super) was_rolled_back: bool,
+    /// The stolen phone and those that it let in.
+    pub(super) thieves: BTreeSet<usize>,
+    /// The phones whose data is not promised: the thieves, and the phones that a thief removed.
+    pub(super) unpromised: BTreeSet<usize>,
+    /// The time at which a relay first got a recovery key of thieves, by the relay, the key and the thief's device.
+    pub(super) enrolled: BTreeMap<(usize, DeviceKey, DeviceKey), Timestamp>,
+    /// The secret of the owner's recovery words, in a scenario with a theft.
+    pub(super) words: Option<[u8; 16]>,
     /// The phones that recorded each drive.
     recorded_on: BTreeMap<DocId, BTreeSet<usize>>,
 }
@@ -75,6 +84,7 @@ struct LiveRecording {
     /// The arrival of each fix; without a key for invalid ones.
     fixes: Vec<(u64, Option<FixKey>)>,
     unsaved: usize,
+    is_promised: bool,
 }
 
 impl ReferenceModel {
@@ -88,6 +98,12 @@ impl ReferenceModel {
 
     pub(super) fn settled(&mut self, phone: usize, request: u32, outcome: &CommandOutcome) {
         let Some(command) = self.commands.remove(&(phone, request)) else { return };
+        if self.unpromised.contains(&phone) {
+            if let Command::RenewMeetLink { meet, .. } = command {
+                self.links.remove(&meet);
+            }
+            return;
+        }
         match (outcome, command) {
             (CommandOutcome::Done { doc: Some(drive) }, Command::StartDrive { .. }) => {
                 self.started.insert(*drive);
@@ -138,7 +154,8 @@ impl ReferenceModel {
             && before.state == RecordingState::Active
         {
             self.recorded_on.entry(before.drive).or_default().insert(phone);
-            let live = self.live.entry(phone).or_insert_with(|| LiveRecording::of(before.drive));
+            let is_promised = !self.unpromised.contains(&phone);
+            let live = self.live.entry(phone).or_insert_with(|| LiveRecording::of(before.drive, is_promised));
             live.fixes.push((now_ms, fed.quantised().ok().as_ref().map(key)));
         }
         match (self.live.get_mut(&phone), after) {
@@ -195,6 +212,29 @@ impl ReferenceModel {
         }
     }
 
+    /// Notes that a phone is a thief's.
+    pub(super) fn steal(&mut self, phone: usize) {
+        self.thieves.insert(phone);
+        self.unpromised.insert(phone);
+    }
+
+    /// Notes that a phone is a copy of another one.
+    pub(super) fn copied(&mut self, phone: usize, of: usize) {
+        for phones in [&mut self.thieves, &mut self.unpromised] {
+            if phones.contains(&of) {
+                phones.insert(phone);
+            }
+        }
+    }
+
+    /// Notes that a thief removed an honest phone: the relay takes nothing more of it.
+    pub(super) fn removed(&mut self, phone: usize) {
+        if self.unpromised.insert(phone) {
+            self.live.values_mut().chain(self.finishing.values_mut()).for_each(|live| live.is_promised = false);
+            self.rolled_back(phone, false);
+        }
+    }
+
     /// Removes the promises about a phone's recordings.
     fn forget_fixes(&mut self, phone: usize) {
         for (drive, taken) in &mut self.drives {
@@ -229,7 +269,8 @@ impl ReferenceModel {
 
     fn keep(&mut self, live: LiveRecording) {
         let taken = self.drives.entry(live.drive).or_default();
-        let (saved, unsaved) = live.fixes.split_at(live.fixes.len().saturating_sub(live.unsaved));
+        let saved = if live.is_promised { live.fixes.len().saturating_sub(live.unsaved) } else { 0 };
+        let (saved, unsaved) = live.fixes.split_at(saved);
         let invalid = |fixes: &[(u64, Option<FixKey>)]| fixes.iter().filter(|(_, key)| key.is_none()).count() as u32;
         taken.saved.extend(saved.iter().filter_map(|(_, key)| *key));
         taken.perhaps.extend(unsaved.iter().filter_map(|(_, key)| *key));
@@ -248,8 +289,8 @@ impl ReferenceModel {
 }
 
 impl LiveRecording {
-    fn of(drive: DocId) -> LiveRecording {
-        LiveRecording { drive, fixes: Vec::new(), unsaved: 0 }
+    fn of(drive: DocId, is_promised: bool) -> LiveRecording {
+        LiveRecording { drive, fixes: Vec::new(), unsaved: 0, is_promised }
     }
 }
 

@@ -7,11 +7,12 @@ use tourismo_core::change::Actor;
 use tourismo_core::digest::Digest;
 use tourismo_core::docs::{automerge_doc, snapshot};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
+use tourismo_core::membership::{Claim, MembershipDigest, MembershipSet, Statement};
 use tourismo_core::projection::{self, DocumentRow};
 use tourismo_core::session::relay::{ChangeOutcome, DocPage, HeadsPage, LogPage, NamesPage, RelaySession};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{
-    BATCH_BYTES, Chunk, DocHeads, DocKind, Entry, EntryBody, Epoch, MAX_BATCH, NackCode, Offer, RelayId,
+    BATCH_BYTES, ByeCode, Chunk, DocHeads, DocKind, Entry, EntryBody, Epoch, Grant, MAX_BATCH, NackCode, Offer, RelayId,
 };
 
 use crate::sim::InjectedBug;
@@ -48,6 +49,7 @@ pub struct Relay {
 pub(super) struct ServedConnection {
     pub(super) session: RelaySession,
     pub(super) account: Option<AccountId>,
+    pub(super) device: Option<DeviceKey>,
     /// The actors whose changes it may push.
     pub(super) claims: Option<ActorClaims>,
     pub(super) timer_at_ms: Option<u64>,
@@ -57,6 +59,7 @@ pub(super) struct ServedConnection {
 #[derive(Clone, Debug)]
 pub(super) struct WaitingPush {
     pub(super) conn: ConnId,
+    pub(super) device: DeviceKey,
     pub(super) account: AccountId,
     pub(super) claims: ActorClaims,
     pub(super) push: u64,
@@ -78,6 +81,7 @@ pub(super) struct RelayDisk {
 #[derive(Clone, Debug)]
 pub(super) struct AccountLog {
     devices: BTreeSet<DeviceKey>,
+    pub(super) members: MembershipSet,
     log: AccountState,
     docs: BTreeMap<DocId, StoredDocument>,
     pub(super) entries: Vec<LogEntry>,
@@ -199,23 +203,72 @@ impl RelayDisk {
         self.accounts.get(account).is_some_and(|disk| disk.devices.contains(device))
     }
 
-    /// Admits a device, if it is the founding device or has a grant of a device of the account.
-    pub(super) fn admit(&mut self, account: AccountId, device: DeviceKey, granted_by: Option<DeviceKey>) -> bool {
+    /// Returns the digest of an account's membership statements.
+    pub(super) fn membership_digest(&self, account: &AccountId) -> MembershipDigest {
+        self.accounts.get(account).map(|log| log.members.digest()).unwrap_or_default()
+    }
+
+    /// Admits a device that founded the account or that a member of it granted.
+    ///
+    /// # Errors
+    /// The code of the refusal.
+    pub(super) fn admit(
+        &mut self,
+        account: AccountId,
+        device: DeviceKey,
+        grant: Option<Grant>,
+        at: Timestamp,
+        bug: InjectedBug,
+    ) -> Result<(), ByeCode> {
         // The account's id proves its founding device, also if another device connects first.
-        let founder = granted_by.unwrap_or(device);
+        let founder = grant.map_or(device, |grant| grant.granted_by);
         if AccountId::founded_by(&founder) == account {
             self.accounts.entry(account).or_insert_with(|| AccountLog::new(account, founder));
         }
-        if let Some(founder) = granted_by.filter(|granter| AccountId::founded_by(granter) == account) {
-            self.admit(account, founder, None);
+        let disk = self.accounts.get_mut(&account).ok_or(ByeCode::NotAuthentic)?;
+        let was_revoked = disk.members.evaluate(at).is_revoked(&device);
+        let mut set = disk.members.clone();
+        if let Some(grant) = grant {
+            // A grant that is refused makes nobody a member.
+            let _ = set.add(grant.statement(device), Some(at), at);
         }
+        let members = set.evaluate(at);
+        let lets_in = bug == InjectedBug::LetsRevokedIn && was_revoked;
+        if !members.is_member(&device) && !lets_in {
+            return Err(if was_revoked { ByeCode::Revoked } else { ByeCode::NotAuthentic });
+        }
+        disk.members = set;
+        disk.devices.insert(device);
+        disk.log.actor_prefixes.insert(device.actor_prefix());
+        if lets_in {
+            disk.log.revoked_prefixes.remove(&device.actor_prefix());
+        }
+        Ok(())
+    }
+
+    /// Adds membership statements that a device declares. Returns whether one is new.
+    pub(super) fn declare(
+        &mut self,
+        account: AccountId,
+        device: &DeviceKey,
+        statements: Vec<Statement>,
+        at: Timestamp,
+        bug: InjectedBug,
+    ) -> bool {
         let Some(disk) = self.accounts.get_mut(&account) else { return false };
-        let may = granted_by.is_none_or(|granter| disk.devices.contains(&granter));
-        if may {
-            disk.devices.insert(device);
-            disk.log.actor_prefixes.insert(device.actor_prefix());
+        if !disk.members.evaluate(at).is_member(device) {
+            return false;
         }
-        may
+        let (trusted, others): (Vec<Statement>, Vec<Statement>) = statements.into_iter().partition(|statement| {
+            bug == InjectedBug::TrustsEveryEnrolment && matches!(statement.claim, Claim::Enrol { .. })
+        });
+        let early = disk.members.add_all(trusted, at - 8 * 24 * 3_600_000);
+        let is_new = !disk.members.add_all(others, at).is_empty() || !early.is_empty();
+        let members = disk.members.evaluate(at);
+        if bug != InjectedBug::LetsRevokedIn {
+            disk.log.revoked_prefixes = members.removed_devices().map(DeviceKey::actor_prefix).collect();
+        }
+        is_new
     }
 
     /// Stores a vouch for a device with this actor prefix.
@@ -286,6 +339,7 @@ impl RelayDisk {
             let mut claims = ActorClaims::new(&founder);
             account.log.actor_prefixes.iter().for_each(|prefix| claims.vouch(*prefix));
             old.devices.extend(devices);
+            old.members = account.members.clone();
             // Prefixes of admitted devices and of those that were vouched for.
             old.log.actor_prefixes.extend(&account.log.actor_prefixes);
             for (_, stored) in account.entries.iter().enumerate().filter(|(index, _)| keeps(account, *index)) {
@@ -293,6 +347,7 @@ impl RelayDisk {
                 let outcome = old.offer_change(&offer, &claims, stored.received_at, InjectedBug::Nothing);
                 assert!(matches!(outcome, ChangeOutcome::Stored { .. }), "what was stored once is stored again");
             }
+            old.log.revoked_prefixes.clone_from(&account.log.revoked_prefixes);
             // A new epoch begins: every device may continue every actor.
             old.docs.values_mut().for_each(|doc| doc.own_at.clear());
             disk.accounts.insert(*id, old);
@@ -312,6 +367,11 @@ impl AccountLog {
     fn new(account: AccountId, device: DeviceKey) -> AccountLog {
         AccountLog {
             devices: BTreeSet::from([device]),
+            members: {
+                let mut members = MembershipSet::new(account);
+                members.assume(device, None);
+                members
+            },
             log: AccountState::new(account, &device),
             docs: BTreeMap::new(),
             entries: Vec::new(),
@@ -358,11 +418,6 @@ impl AccountLog {
             self.docs.iter().flat_map(|(id, doc)| doc.own_at.iter().map(move |(actor, own_at)| (own_at, id, actor)));
         let (own_at, id, actor) = uses.max()?;
         is_in_use(*own_at, at).then(|| (*id, actor.clone()))
-    }
-
-    /// Returns a device that may grant others.
-    pub(super) fn any_device(&self) -> DeviceKey {
-        *self.devices.first().expect("an account has a device")
     }
 
     fn offer_change(

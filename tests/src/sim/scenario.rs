@@ -8,6 +8,7 @@ use crate::sim::actions::ScenarioRun;
 use crate::sim::clock_faults::ClockFaults;
 use crate::sim::faults::InjectedBug;
 use crate::sim::network::HOME;
+use crate::sim::theft::Theft;
 
 /// The part of scenarios in which machines sleep, clocks have rates of their own, and links deliver twice or too early.
 /// The others are unchanged, so that the traces of earlier failing seeds stay the same.
@@ -65,6 +66,7 @@ pub fn run_twice(scenario: Scenario) -> Report {
 pub fn run(scenario: Scenario) -> Report {
     let mut sim = Network::with(scenario.seed, scenario.bug, scenario.keeps_lines);
     sim.clock_faults = ClockFaults::of(scenario.seed);
+    sim.theft = Theft::of(scenario.seed);
     sim.shuffles_polls = scenario.shuffles_polls;
     let mut converged_ms = 0;
     let told = catch_unwind(AssertUnwindSafe(|| {

@@ -2,6 +2,7 @@
 
 use tourismo_core::admission::ActorClaims;
 use tourismo_core::id::{AccountId, DeviceKey, DocId};
+use tourismo_core::membership::Members;
 use tourismo_core::session::relay as serve;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{ByeCode, EntryBody, Message, NackCode};
@@ -78,7 +79,9 @@ impl Network {
                 let claims =
                     served.and_then(|served| served.claims.clone()).expect("a session that pushes was admitted");
                 let account = served.and_then(|served| served.account).expect("a session that pushes was admitted");
-                let waiting = WaitingPush { conn, account, claims, push, changes, received_at: self.relay_time(relay) };
+                let device = served.and_then(|served| served.device).expect("a session that pushes was admitted");
+                let received_at = self.relay_time(relay);
+                let waiting = WaitingPush { conn, device, account, claims, push, changes, received_at };
                 if self.bug == InjectedBug::AcksBeforeSync {
                     let mut disk = self.relays[relay].disk.clone();
                     self.relays[relay].waiting.iter().for_each(|earlier| drop(disk.commit(earlier, self.bug)));
@@ -103,6 +106,8 @@ impl Network {
             }
             serve::RelayEffect::Admit { .. }
             | serve::RelayEffect::Vouch { .. }
+            | serve::RelayEffect::Declare { .. }
+            | serve::RelayEffect::ReadMembers
             | serve::RelayEffect::ReadLog { .. }
             | serve::RelayEffect::ReadDoc { .. }
             | serve::RelayEffect::ReadHeads { .. }
@@ -124,15 +129,37 @@ impl Network {
         if !self.relays[relay].sessions.contains_key(&conn) {
             return;
         }
-        if let serve::RelayEffect::Admit { account, device, granted_by, protocol: _ } = effect {
+        if let serve::RelayEffect::Admit { account, device, grant, protocol: _ } = effect {
             if self.connections.get(conn).is_some_and(|conn| conn.is_forwarded) {
                 self.report_broken("nobody gets in with what a phone signed for another origin".to_owned());
             }
             if self.relays[relay].is_full && !self.relays[relay].disk.knows(account, device) {
                 return self.deliver_to_session(conn, boot, serve::RelayInput::NotAdmitted(ByeCode::GoingAway));
             }
-            let may = self.relays[relay].disk.admit(*account, *device, *granted_by);
-            self.serve(conn, may.then_some(*account), device);
+            let before = self.relays[relay].disk.membership_digest(account);
+            if let Err(code) = self.relays[relay].disk.admit(*account, *device, *grant, at, self.bug) {
+                return self.deliver_to_session(conn, boot, serve::RelayInput::NotAdmitted(code));
+            }
+            self.check_let_in(relay, *account, grant.as_ref());
+            self.serve(conn, Some(*account), device);
+            if self.relays[relay].disk.membership_digest(account) != before {
+                self.announce_membership(relay, *account, Some(conn));
+            }
+        }
+        if let serve::RelayEffect::Declare { statements } = effect {
+            let served = &self.relays[relay].sessions[&conn];
+            let (Some(account), Some(device)) = (served.account, served.device) else { return };
+            if self.relays[relay].is_full {
+                return self.deliver_to_session(conn, boot, serve::RelayInput::Stop(ByeCode::GoingAway));
+            }
+            self.note_enrolments(relay, statements);
+            if self.relays[relay].disk.declare(account, &device, statements.clone(), at, self.bug) {
+                self.announce_membership(relay, account, None);
+            }
+            // The device may be among those that it removed.
+            if !self.relays[relay].sessions.contains_key(&conn) {
+                return;
+            }
         }
         if let (serve::RelayEffect::Vouch { actor_prefix }, Some(served)) =
             (effect, self.relays[relay].sessions.get_mut(&conn))
@@ -151,7 +178,11 @@ impl Network {
             return self.deliver_to_session(conn, boot, serve::RelayInput::NotAdmitted(ByeCode::NotAuthentic));
         };
         let input = match effect {
-            serve::RelayEffect::Admit { .. } => serve::RelayInput::Admitted { epoch, head: account.head(), at },
+            serve::RelayEffect::Admit { .. } => {
+                serve::RelayInput::Admitted { epoch, head: account.head(), at, membership: account.members.digest() }
+            }
+            serve::RelayEffect::Declare { .. } => serve::RelayInput::Declared,
+            serve::RelayEffect::ReadMembers => serve::RelayInput::Members(account.members.received()),
             serve::RelayEffect::Vouch { actor_prefix } => {
                 let account = served.account.expect("a session that vouches was admitted");
                 let state = &mut self.relays[relay];
@@ -195,6 +226,7 @@ impl Network {
         let relay = self.connections.relay_of(conn);
         if let Some(served) = self.relays[relay].sessions.get_mut(&conn) {
             served.account = account;
+            served.device = account.map(|_| *device);
             served.claims = account.map(|_| ActorClaims::new(device));
         }
     }
@@ -230,6 +262,9 @@ impl Network {
                 self.relays[relay].disk.rows = rows;
             }
             self.note_push(&waiting, &outcomes);
+            if outcomes.iter().any(|outcome| matches!(outcome, serve::ChangeOutcome::Stored { .. })) {
+                self.check_cut(relay, &waiting.device);
+            }
             if self.bug == InjectedBug::WrongDigest && self.rng.one_in(20) {
                 self.relays[relay]
                     .disk
@@ -269,6 +304,28 @@ impl Network {
         }
     }
 
+    /// Notifies the sessions of an account that its membership changed, and ends those of devices that are out.
+    fn announce_membership(&mut self, relay: usize, account: AccountId, except: Option<ConnId>) {
+        let (boot, at) = (self.relays[relay].boot, self.relay_time(relay));
+        let Some(log) = self.relays[relay].disk.accounts.get(&account) else { return };
+        let members = log.members.evaluate(at);
+        let told = |(conn, served): (&ConnId, &ServedConnection)| {
+            let device = served.device.filter(|_| served.account == Some(account) && Some(*conn) != except)?;
+            Some((*conn, members.is_member(&device)))
+        };
+        let told: Vec<_> = self.relays[relay].sessions.iter().filter_map(told).collect();
+        self.note_removed(relay, account, &members);
+        for (conn, is_member) in told {
+            if is_member {
+                let in_ms = self.rng.between(0, 5);
+                let input = serve::RelayInput::MembershipChanged;
+                self.schedule(in_ms, NetworkEvent::RelayDelivers { conn, boot, input });
+            } else if self.bug != InjectedBug::KeepsConnectionsOfRevoked {
+                self.deliver_to_session(conn, boot, serve::RelayInput::Stop(ByeCode::Revoked));
+            }
+        }
+    }
+
     fn send_from_relay(&mut self, conn: ConnId, bytes: Vec<u8>) {
         let relay = self.connections.relay_of(conn);
         let message = Message::decode(&bytes).expect("a relay sends messages of the protocol");
@@ -277,6 +334,8 @@ impl Network {
             Message::Nack { .. } | Message::Bye { .. } => self.trace.note(self.now_ms, format_args!("{message:?}")),
             _ => {}
         }
+        let device = self.relays[relay].sessions.get(&conn).and_then(|served| served.device);
+        self.check_sent(relay, device, &message);
         match &message {
             Message::Ack { hashes, .. } => self.reference.acknowledged(relay, hashes),
             Message::Fetched { doc, chunks, .. } if !chunks.is_empty() => self.check_account(conn, *doc),
@@ -298,12 +357,15 @@ impl Network {
             }
             Message::Nack { code: NackCode::Unavailable, .. } => {}
             Message::Nack { code: NackCode::UnknownDeps, .. } if self.reference.was_full => {}
+            Message::Nack { .. } if self.is_removed(conn) => {}
             Message::Nack { code, .. } if !self.reference.may_differ => {
                 self.report_broken(format!("the relay refuses nothing of an honest phone: {code:?}"));
             }
             Message::Bye { .. } if self.connections.get(conn).is_some_and(|conn| conn.has_misdelivered) => {}
             Message::Bye { code: ByeCode::WrongOrigin }
                 if self.connections.get(conn).is_some_and(|conn| conn.is_forwarded) => {}
+            Message::Bye { code: ByeCode::Revoked } if self.is_removed(conn) => {}
+            Message::Bye { code: ByeCode::NotAuthentic } if self.is_of_no_member(conn) => {}
             Message::Bye { code } if !code.is_temporary() => {
                 self.report_broken(format!("the relay sends no honest phone away: {code:?}"));
             }
@@ -313,6 +375,25 @@ impl Network {
             state.traffic.from_relay.push((tag(&bytes), bytes.len()));
         }
         self.carry(conn, End::Phone, bytes);
+    }
+
+    /// Returns whether the phone of a connection was removed from its account.
+    fn is_removed(&self, conn: ConnId) -> bool {
+        self.members_of(conn).is_none_or(|(members, device)| members.is_revoked(&device))
+    }
+
+    /// Returns whether no member let in the phone of a connection, as far as the relay knows.
+    fn is_of_no_member(&self, conn: ConnId) -> bool {
+        self.members_of(conn).is_none_or(|(members, device)| !members.is_member(&device))
+    }
+
+    /// Returns the members of a phone's account and its device; nothing if its app was killed, or if the relay does not know the
+    /// account.
+    fn members_of(&self, conn: ConnId) -> Option<(Members, DeviceKey)> {
+        let relay = self.connections.relay_of(conn);
+        let phone = &self.phones[self.connections.get(conn)?.phone];
+        let log = self.relays[relay].disk.accounts.get(&phone.replica.as_ref()?.account().account)?;
+        Some((log.members.evaluate(self.relay_time(relay)), phone.device()))
     }
 
     /// Checks that a document sent to a phone belongs to its account.

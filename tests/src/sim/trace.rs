@@ -75,6 +75,8 @@ pub(super) fn name(message: &Message) -> &'static str {
         Message::Differences { .. } => "Differences",
         Message::Vouch { .. } => "Vouch",
         Message::Vouched => "Vouched",
+        Message::Declare { .. } => "Declare",
+        Message::Members { .. } => "Members",
         Message::Pong => "Pong",
         Message::Ping => "Ping",
         Message::Bye { .. } => "Bye",

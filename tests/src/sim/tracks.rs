@@ -31,8 +31,9 @@ impl Network {
             }
             let drive = docs::drive::read(doc);
             let Some(track) = drive.track.and_then(|track| loaded.get(&track)) else {
-                // A phone that was put back may have a track that only another relay has.
-                if self.reference.was_rolled_back {
+                // A phone that was put back may have a track that only another relay has, and a removed device a track that it
+                // could not push any more.
+                if self.reference.was_rolled_back || !self.reference.unpromised.is_empty() {
                     continue;
                 }
                 return Err(format!("a drive has its track: {id}"));

@@ -49,7 +49,7 @@ impl Network {
         let session = RelaySession::new(self.relays[relay].id, policy, self.rng.bytes(), self.now_ms);
         self.relays[relay]
             .sessions
-            .insert(conn, ServedConnection { session, account: None, claims: None, timer_at_ms: None });
+            .insert(conn, ServedConnection { session, account: None, device: None, claims: None, timer_at_ms: None });
         let state = self.connections.get_mut(conn).expect("it was there a moment ago");
         (state.is_open, state.is_forwarded, state.is_troubled) = (true, is_forwarded, is_forwarded);
         self.set_session_timer(conn);

@@ -11,6 +11,7 @@ mod fuzz_corpus;
 mod home_attack;
 mod limits_agree;
 mod long_drives;
+mod members;
 mod people;
 mod phone_and_relay;
 mod plans;

@@ -142,6 +142,11 @@ fn check_found_among_clocks(bug: InjectedBug, promise: &str) {
     check_found_in(500..750, bug, promise);
 }
 
+/// The same with scenarios in which a device is stolen.
+fn check_found_among_thefts(bug: InjectedBug, promise: &str) {
+    check_found_in(160..220, bug, promise);
+}
+
 fn check_found_in(mut seeds: Range<u64>, bug: InjectedBug, promise: &str) {
     let tell = |seed| -> Report { run(scenario(seed, bug)) };
     let found = seeds.any(|seed| tell(seed).broken.is_some_and(|broken| broken.contains(promise)));
@@ -201,6 +206,21 @@ fn a_relay_that_lets_a_device_take_the_numbers_of_another_one_is_found() {
 #[test]
 fn c6_a_relay_that_sends_away_who_knows_more_than_it_is_found() {
     check_found_among_put_back(InjectedBug::SendsAwayWhoKnowsMore, "the relay sends no honest phone away");
+}
+
+#[test]
+fn g9_a_relay_that_lets_removed_devices_in_is_found() {
+    check_found_among_thefts(InjectedBug::LetsRevokedIn, "a removed device ");
+}
+
+#[test]
+fn g9_a_relay_that_keeps_the_connections_of_removed_devices_is_found() {
+    check_found_among_thefts(InjectedBug::KeepsConnectionsOfRevoked, "a removed device is sent nothing after the cut");
+}
+
+#[test]
+fn g4_a_relay_that_trusts_every_enrolment_is_found() {
+    check_found_among_thefts(InjectedBug::TrustsEveryEnrolment, "a recovery key of a thief lets nobody in");
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn declare_all(module: &mut Module) {
     module.visit::<views::MeetView>();
     module.visit::<views::TrackView>();
     module.visit::<views::AccountView>();
+    module.visit::<views::MembersView>();
     module.visit::<views::StatusView>();
     module.visit::<tourismo_import::Found>();
     module.visit::<tourismo_import::write::ExportFormat>();

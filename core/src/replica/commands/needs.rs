@@ -8,6 +8,7 @@ use crate::fix::packed::BYTES_PER_FIX;
 use crate::handle_name;
 use crate::id::DocId;
 use crate::projection::DocumentRow;
+use crate::recovery::{PASSKEY_SECRET_BYTES, WORDS_SECRET_BYTES};
 use crate::replica::Replica;
 use crate::replica::commands::importing::{MAX_CANDIDATES, MAX_IMPORTED_FIXES};
 use crate::replica::commands::singleton_id;
@@ -213,7 +214,17 @@ impl Replica {
                 self.ready_if_here(&singleton_id(account, DocKind::Settings), DocKind::Settings)
             }
             Command::GrantDevice { device } => Ok(Invalid::unless(device.len() == 32, "device", "a key of 32 bytes")?),
-            Command::AttackProfile
+            Command::LookUpRecovery { secret }
+            | Command::EnrolRecovery { secret }
+            | Command::RecoverAccount { secret, .. } => Ok(check_secret(secret)?),
+            Command::ObjectToRecovery { key } => Ok(check_key(key)?),
+            Command::RemoveKey { key, secret, .. } => {
+                check_key(key)?;
+                Ok(secret.as_ref().map_or(Ok(()), |secret| check_secret(secret))?)
+            }
+            Command::NewRecoveryWords
+            | Command::ReadRecoveryWords { .. }
+            | Command::AttackProfile
             | Command::CloseDrive
             | Command::ReadToken
             | Command::CheckGrant { .. }
@@ -296,6 +307,15 @@ impl Replica {
         }
         self.require_loaded(track, DocKind::Track)
     }
+}
+
+fn check_key(key: &[u8]) -> Result<(), Invalid> {
+    Invalid::unless(key.len() == 32, "key", "a key of 32 bytes")
+}
+
+fn check_secret(secret: &[u8]) -> Result<(), Invalid> {
+    let is_secret = matches!(secret.len(), WORDS_SECRET_BYTES | PASSKEY_SECRET_BYTES);
+    Invalid::unless(is_secret, "secret", "the 16 bytes of twelve words, or the 32 bytes of a passkey")
 }
 
 /// Checks that an edit can be later than the one that its author had seen.

@@ -53,7 +53,7 @@ impl CommandQueue {
     }
 
     /// Keeps an answer until a write is on disk.
-    pub(super) fn settle_after(&mut self, seq: WriteSeq, request: u32, outcome: CommandOutcome) {
+    pub(in crate::replica) fn settle_after(&mut self, seq: WriteSeq, request: u32, outcome: CommandOutcome) {
         self.settling.push((seq, request, outcome));
     }
 

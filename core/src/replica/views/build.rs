@@ -8,15 +8,17 @@ use crate::docs::social::Comment;
 use crate::docs::track::ListedFix;
 use crate::docs::{ProfileFields, Visibility};
 use crate::geodesy::Position;
-use crate::id::DocId;
+use crate::id::{DeviceKey, DocId};
+use crate::membership::RecoveryKey;
 use crate::privacy::{self, places::Place};
 use crate::projection::DocumentRow;
 use crate::replica::Replica;
 use crate::replica::commands::singleton_id;
 use crate::replica::documents::{ChangeTotals, DocumentRecord};
 use crate::replica::views::{
-    AccountView, AnswerView, CarView, CommentView, DriveSync, DriveView, FollowView, MeetView, PlaceView, ReactionView,
-    RecordingView, RefusedView, SocialView, StatusView, StorageStatus, TrackView, ZoneView,
+    AccountView, AnswerView, CarView, CommentView, DriveSync, DriveView, FollowView, MeetView, MemberView, MembersView,
+    PlaceView, ReactionView, RecordingView, RecoveryView, RefusedView, SocialView, StatusView, StorageStatus,
+    TrackView, ZoneView,
 };
 use crate::roads::{RoadSteps, RoadStretch, RoadView};
 use crate::sorted::Map;
@@ -125,6 +127,28 @@ impl Replica {
         };
         let places = self.documents.places(&account).iter().map(place_view).collect();
         AccountView { account, profile, settings, device: self.device.identity.device.to_string(), devices, places }
+    }
+
+    /// The keys of the account.
+    pub fn members(&self, now: Now) -> MembersView {
+        let device = self.device.identity.device;
+        let members = self.membership.members(self.sync_client.relay_time(now));
+        let set = self.membership.set();
+        let view = |key: &DeviceKey, is_removed| MemberView {
+            key: key.to_string(),
+            is_removed,
+            granted: set.granted_by(key).iter().map(DeviceKey::to_string).collect(),
+        };
+        let mut devices: Vec<MemberView> = members.devices().map(|key| view(key, false)).collect();
+        devices.extend(members.removed_devices().map(|key| view(key, true)));
+        let is_removed = members.is_revoked(&device);
+        if !devices.iter().any(|one| one.key == device.to_string()) {
+            // Its own grant, or what leads to it, is not here yet.
+            devices.push(view(&device, is_removed));
+        }
+        let recovery =
+            |one: &RecoveryKey| RecoveryView { key: one.key.to_string(), by: one.by.to_string(), state: one.state };
+        MembersView { is_removed, devices, recovery: members.recovery_keys().map(recovery).collect() }
     }
 
     /// Returns the state of storage and sync.

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
+
 use super::comparison::RelayComparison;
 use super::{ChangeOutcome, DocPage, HeadsPage, LogPage, NamesPage, RelayEffect, send};
 use crate::id::{ChangeHash, DocId};
+use crate::membership::{ReceivedStatement, Statement};
 use crate::session::MAX_PUSHES_IN_FLIGHT;
 use crate::wire::{BATCH_BYTES, ByeCode, Chunk, DocHeads, DocHistory, Entry, MAX_BATCH, Message, Offer};
 
@@ -24,6 +27,14 @@ pub(super) struct OpenSession {
     fetching: Option<DocId>,
     comparing: Option<RelayComparison>,
     vouching: bool,
+    /// Declarations that are being stored, and those that are stored and not answered.
+    declarations: usize,
+    answers_due: usize,
+    /// Whether the membership statements are being read, and whether they changed meanwhile.
+    reading_members: bool,
+    members_changed: bool,
+    /// The hash of the membership statements that were sent last.
+    told_members: Option<[u8; 32]>,
 }
 
 impl OpenSession {
@@ -39,6 +50,11 @@ impl OpenSession {
             fetching: None,
             comparing: None,
             vouching: false,
+            declarations: 0,
+            answers_due: 0,
+            reading_members: false,
+            members_changed: false,
+            told_members: None,
         }
     }
 
@@ -77,6 +93,48 @@ impl OpenSession {
     pub(super) fn vouched(&mut self) -> Vec<RelayEffect> {
         self.vouching = false;
         vec![send(Message::Vouched)]
+    }
+
+    /// Takes in membership statements. A phone may take news for the answer, and send the next message before it. `[G5]`
+    pub(super) fn declare(&mut self, statements: Vec<Statement>) -> Result<Vec<RelayEffect>, ByeCode> {
+        if !self.caught_up {
+            return Err(ByeCode::OutOfOrder);
+        }
+        if self.declarations == MAX_PUSHES_IN_FLIGHT {
+            return Err(ByeCode::Overloaded);
+        }
+        self.declarations += 1;
+        Ok(vec![RelayEffect::Declare { statements }])
+    }
+
+    /// Answers a declaration with all statements.
+    pub(super) fn declared(&mut self) -> Vec<RelayEffect> {
+        self.declarations = self.declarations.saturating_sub(1);
+        self.answers_due += 1;
+        self.read_members()
+    }
+
+    /// Reads the membership statements, to send all of them. `[G5]`
+    pub(super) fn read_members(&mut self) -> Vec<RelayEffect> {
+        if std::mem::replace(&mut self.reading_members, true) {
+            self.members_changed = true;
+            return Vec::new();
+        }
+        vec![RelayEffect::ReadMembers]
+    }
+
+    pub(super) fn members(&mut self, statements: Vec<ReceivedStatement>) -> Vec<RelayEffect> {
+        self.reading_members = false;
+        let message = Message::Members { statements }.encode();
+        let hash = Sha256::digest(&message).into();
+        // A declaration is answered in any case.
+        let is_news = self.told_members.replace(hash) != Some(hash);
+        let is_due = std::mem::take(&mut self.answers_due) > 0 || is_news;
+        let mut effects = Vec::from_iter(is_due.then_some(RelayEffect::Send(message)));
+        if std::mem::take(&mut self.members_changed) {
+            effects.extend(self.read_members());
+        }
+        effects
     }
 
     pub(super) fn committed(&mut self, push: u64, outcomes: Vec<ChangeOutcome>) -> Vec<RelayEffect> {

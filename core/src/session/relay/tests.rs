@@ -35,9 +35,11 @@ fn open() -> RelaySession {
     say(&mut session, 0, Message::Hello { protocols: vec![PROTOCOL], account, device });
     let signature = key.sign(&proof_bytes(&RELAY, &nonce, &account, &device, ORIGIN)).to_bytes();
     let admit = say(&mut session, 0, Message::Proof { signature, grant: None, origin: Some(ORIGIN.to_owned()) });
-    assert_eq!(admit, [RelayEffect::Admit { account, device, granted_by: None, protocol: PROTOCOL }]);
-    session.handle(0, RelayInput::Admitted { epoch: Epoch([0; 16]), head: 0, at: Timestamp(0) });
-    let read = say(&mut session, 0, Message::CatchUp { cursor: 0, digest: Digest::default() });
+    assert_eq!(admit, [RelayEffect::Admit { account, device, grant: None, protocol: PROTOCOL }]);
+    let membership = MembershipDigest::default();
+    session.handle(0, RelayInput::Admitted { epoch: Epoch([0; 16]), head: 0, at: Timestamp(0), membership });
+    let catch_up = Message::CatchUp { cursor: 0, digest: Digest::default(), membership: Some(membership) };
+    let read = say(&mut session, 0, catch_up);
     assert_eq!(read, [RelayEffect::ReadLog { after: 0 }]);
     session.handle(0, RelayInput::Log(page(&[], 0)));
     session
@@ -258,13 +260,18 @@ fn h9_a_proof_lets_in_only_at_the_origin_that_was_signed() {
     let of_1 = |account| proof_bytes_v1(&RELAY, &[3; 32], &AccountId::from_bytes(account), &device);
     for oldest in [1, 2] {
         assert_eq!(proven(oldest, &[2], of_2(ORIGIN), Some(ORIGIN)), Ok(2));
-        assert_eq!(proven(oldest, &[1, 2, 3], of_2(ORIGIN), Some(ORIGIN)), Ok(2), "the newest that both speak");
+        assert_eq!(proven(oldest, &[1, 2], of_2(ORIGIN), Some(ORIGIN)), Ok(2), "the newest that both speak");
+        assert_eq!(
+            proven(oldest, &[1, 2, 3, 4], of_2(ORIGIN), Some(ORIGIN)),
+            Ok(3),
+            "proofs of version 3 are the same"
+        );
         assert_eq!(proven(oldest, &[2], of_2(FORWARDER), Some(FORWARDER)), Err(ByeCode::WrongOrigin));
         assert_eq!(proven(oldest, &[2], of_2(FORWARDER), Some(ORIGIN)), Err(ByeCode::NotAuthentic));
         assert_eq!(proven(oldest, &[2], of_2(ORIGIN), Some(FORWARDER)), Err(ByeCode::WrongOrigin));
         assert_eq!(proven(oldest, &[2], of_1, Some(ORIGIN)), Err(ByeCode::NotAuthentic), "other bytes are signed");
         assert_eq!(proven(oldest, &[2], of_1, None), Err(ByeCode::Malformed), "version 2 was chosen");
-        assert_eq!(proven(oldest, &[3], of_2(ORIGIN), Some(ORIGIN)), Err(ByeCode::UnknownProtocol));
+        assert_eq!(proven(oldest, &[4], of_2(ORIGIN), Some(ORIGIN)), Err(ByeCode::UnknownProtocol));
     }
 }
 
@@ -277,4 +284,105 @@ fn h9_a_relay_speaks_version_1_only_with_phones_of_version_1_and_only_if_it_is_t
     assert_eq!(proven(2, &[1], of_1, None), Err(ByeCode::UnknownProtocol));
     assert_eq!(proven(1, &[1], of_2, None), Err(ByeCode::NotAuthentic), "a proof of version 2 is none of version 1");
     assert_eq!(proven(1, &[1], of_2, Some(ORIGIN)), Err(ByeCode::Malformed), "version 1 was chosen");
+}
+
+/// A session of a founder that chose this version and has proved its key.
+fn admitted(protocol: u16, membership: MembershipDigest) -> RelaySession {
+    let key = SigningKey::from_bytes(&[1; 32]);
+    let device = DeviceKey(key.verifying_key().to_bytes());
+    let account = AccountId::founded_by(&device);
+    let mut session = RelaySession::new(RELAY, policy(1), [3; 32], 0);
+    say(&mut session, 0, Message::Hello { protocols: vec![protocol], account, device });
+    let signature = key.sign(&proof_bytes(&RELAY, &[3; 32], &account, &device, ORIGIN)).to_bytes();
+    say(&mut session, 0, Message::Proof { signature, grant: None, origin: Some(ORIGIN.to_owned()) });
+    session.handle(0, RelayInput::Admitted { epoch: Epoch([0; 16]), head: 0, at: Timestamp(0), membership });
+    session
+}
+
+fn catch_up(membership: Option<MembershipDigest>) -> Message {
+    Message::CatchUp { cursor: 0, digest: Digest::default(), membership }
+}
+
+fn grant_of(number: u8) -> Statement {
+    let key = SigningKey::from_bytes(&[1; 32]);
+    let by = DeviceKey(key.verifying_key().to_bytes());
+    let subject = DeviceKey([number; 32]);
+    let signature = key.sign(&grant_bytes(&AccountId::founded_by(&by), &subject)).to_bytes();
+    Grant { granted_by: by, signature }.statement(subject)
+}
+
+#[test]
+fn g5_statements_are_told_only_if_the_digests_differ_or_they_change() {
+    let (same, other) = (MembershipDigest([1; 16]), MembershipDigest([2; 16]));
+    let read_log = RelayEffect::ReadLog { after: 0 };
+    let mut session = admitted(3, same);
+    assert_eq!(say(&mut session, 0, catch_up(Some(same))), [read_log], "nothing more is said");
+    session.handle(0, RelayInput::Log(page(&[], 0)));
+    assert_eq!(session.handle(0, RelayInput::MembershipChanged), [RelayEffect::ReadMembers]);
+    assert_eq!(session.handle(0, RelayInput::MembershipChanged), [], "they are being read");
+    let one = ReceivedStatement { statement: grant_of(5), received_at: Timestamp(7) };
+    let effects = session.handle(0, RelayInput::Members(vec![one.clone()]));
+    assert_eq!(effects[1..], [RelayEffect::ReadMembers], "they changed meanwhile");
+    assert_eq!(sent(effects), [Message::Members { statements: vec![one.clone()] }]);
+    assert_eq!(session.handle(0, RelayInput::Members(vec![one])), [], "the same is not told twice");
+
+    let mut session = admitted(3, same);
+    let effects = say(&mut session, 0, catch_up(Some(other)));
+    assert_eq!(effects, [RelayEffect::ReadMembers, RelayEffect::ReadLog { after: 0 }]);
+
+    let mut session = admitted(3, same);
+    assert_eq!(session.handle(0, RelayInput::MembershipChanged), [], "they changed before the phone catches up");
+    let effects = say(&mut session, 0, catch_up(Some(same)));
+    assert_eq!(effects, [RelayEffect::ReadMembers, RelayEffect::ReadLog { after: 0 }]);
+}
+
+#[test]
+fn g5_a_declaration_is_verified_and_bounded_and_answered_with_all_statements() {
+    let open = || {
+        let mut session = admitted(3, MembershipDigest::default());
+        say(&mut session, 0, catch_up(Some(MembershipDigest::default())));
+        session.handle(0, RelayInput::Log(page(&[], 0)));
+        session
+    };
+    let declare = |statements: &[Statement]| Message::Declare { statements: statements.to_vec() };
+    let mut session = open();
+    let good = grant_of(5);
+    let effects = say(&mut session, 0, declare(std::slice::from_ref(&good)));
+    assert_eq!(effects, [RelayEffect::Declare { statements: vec![good.clone()] }]);
+    assert_eq!(session.handle(0, RelayInput::Declared), [RelayEffect::ReadMembers]);
+    assert_eq!(sent(session.handle(0, RelayInput::Members(Vec::new()))), [Message::Members { statements: Vec::new() }]);
+    assert_eq!(session.handle(0, RelayInput::MembershipChanged), [RelayEffect::ReadMembers]);
+    assert_eq!(session.handle(0, RelayInput::Members(Vec::new())), [], "the answer is not sent twice");
+    let forged = Statement { signature: [9; 64], ..good.clone() };
+    for (what, statements, code) in [
+        ("a forged one", vec![good.clone(), forged], ByeCode::NotAuthentic),
+        ("none", Vec::new(), ByeCode::Overloaded),
+        ("too many", vec![good.clone(); MAX_DECLARED + 1], ByeCode::Overloaded),
+    ] {
+        assert_eq!(sent(say(&mut open(), 0, declare(&statements))), [Message::Bye { code }], "{what}");
+    }
+    // News that a phone takes for the answer lets it declare again: that is no fault.
+    let mut session = open();
+    for _ in 0..MAX_PUSHES_IN_FLIGHT {
+        let declared = say(&mut session, 0, declare(std::slice::from_ref(&good)));
+        assert_eq!(declared, [RelayEffect::Declare { statements: vec![good.clone()] }]);
+    }
+    assert_eq!(sent(say(&mut session, 0, declare(&[good]))), [Message::Bye { code: ByeCode::Overloaded }]);
+}
+
+#[test]
+fn g9_a_removed_device_is_told_so_and_a_phone_of_version_2_what_it_understands() {
+    for (protocol, digest, code) in
+        [(3, Some(MembershipDigest::default()), ByeCode::Revoked), (2, None, ByeCode::NotAuthentic)]
+    {
+        let mut session = admitted(protocol, MembershipDigest::default());
+        say(&mut session, 0, catch_up(digest));
+        assert_eq!(session.handle(0, RelayInput::MembershipChanged).is_empty(), protocol == 2);
+        let effects = session.handle(0, RelayInput::Stop(ByeCode::Revoked));
+        assert_eq!(sent(effects), [Message::Bye { code }]);
+        assert!(session.is_closed());
+    }
+    let mut session = admitted(2, MembershipDigest::default());
+    let effects = say(&mut session, 0, catch_up(Some(MembershipDigest::default())));
+    assert_eq!(sent(effects), [Message::Bye { code: ByeCode::Malformed }], "version 2 has no such field");
 }

@@ -6,11 +6,13 @@ use std::ops::{Deref, DerefMut};
 use tokio_tungstenite::tungstenite::{Bytes, Message as Frame};
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{AccountId, DeviceKey, DocId};
+use tourismo_core::membership::{MembershipDigest, ReceivedStatement, Statement};
 use tourismo_core::wire::{ByeCode, Entry, Epoch, Grant, Message, Offer, RelayId};
 use tourismo_test_kit::client::{Answers, Device, Wire as Connection};
 
 pub(crate) use tourismo_test_kit::client::origin_of;
 
+#[derive(Clone)]
 pub(crate) struct Phone(Device);
 
 /// A connection. It panics if the relay does not answer as it must.
@@ -46,6 +48,11 @@ impl Phone {
     /// The same device, claiming another account.
     pub(crate) fn posing_as(self, account: AccountId) -> Phone {
         Phone(self.0.posing_as(account))
+    }
+
+    /// The same device, speaking the version with membership statements.
+    pub(crate) fn with_membership(self) -> Phone {
+        Phone(self.0.with_membership())
     }
 
     pub(crate) fn device(&self) -> DeviceKey {
@@ -158,6 +165,43 @@ impl Wire {
 
     pub(crate) async fn catch_up(&mut self, cursor: u64) -> (Vec<Entry>, u64, Digest) {
         self.connection.catch_up(cursor).await.unwrap()
+    }
+
+    /// Catches up from the beginning of the log without its entries, and returns the membership statements if the relay tells them.
+    pub(crate) async fn catch_up_members(
+        &mut self,
+        membership: MembershipDigest,
+        is_told: bool,
+    ) -> Option<Vec<ReceivedStatement>> {
+        let catch_up = Message::CatchUp { cursor: 0, digest: Digest::default(), membership: Some(membership) };
+        self.send(&catch_up).await;
+        let (mut told, mut is_caught_up) = (None, false);
+        while !is_caught_up || (is_told && told.is_none()) {
+            match self.receive().await {
+                Message::Members { statements } => told = Some(statements),
+                Message::CaughtUp { .. } => is_caught_up = true,
+                Message::Entries { .. } => {}
+                message => panic!("unexpected while catching up: {message:?}"),
+            }
+        }
+        told
+    }
+
+    /// Declares statements and returns all that the relay has then, which are so many.
+    pub(crate) async fn declare(&mut self, statements: Vec<Statement>, count: usize) -> Vec<ReceivedStatement> {
+        self.send(&Message::Declare { statements }).await;
+        self.members(count).await
+    }
+
+    /// The membership statements that the relay tells, as soon as they are so many.
+    pub(crate) async fn members(&mut self, count: usize) -> Vec<ReceivedStatement> {
+        loop {
+            match self.receive().await {
+                Message::Members { statements } if statements.len() == count => return statements,
+                Message::Members { .. } => {}
+                message => panic!("membership statements were due: {message:?}"),
+            }
+        }
     }
 
     /// Receives until `count` changes are acknowledged or refused.

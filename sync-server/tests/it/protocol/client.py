@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
 import time
@@ -59,6 +60,33 @@ def join_check(account: bytes, device: bytes, granted_by: bytes) -> str:
     """The digits that two people compare. [H8]"""
     digest = sha256(b"tourismo join check v1" + account + device + granted_by).digest()
     return f"{int.from_bytes(digest[:5], 'big') % 10**12:012}"
+
+
+CLAIMS = ("grant", "enrol", "revoke", "object")
+
+
+def statement(account: bytes, claim: str, subject: bytes, by, accepts=None, keeps: list[bytes] = []) -> tuple[list, bytes]:
+    """A membership statement and its identifier. [G1] `by` signs, `accepts` is the recovery key that is enrolled."""
+    keeps = sorted(keeps)
+    signed = b"tourismo " + claim.encode() + b" v1" + account + subject + b"".join(keeps)
+    fields: list = [CLAIMS.index(claim)]
+    if claim == "enrol":
+        fields.append(accepts.sign(b"tourismo accept v1" + account + subject))
+    if claim == "revoke":
+        fields.append(keeps)
+    signer = by.public_key().public_bytes_raw()
+    return [fields, subject, signer, by.sign(signed)], sha256(signed + signer).digest()
+
+
+def membership_digest(identifiers: list[bytes]) -> bytes:
+    """[G5]"""
+    return sha256(b"tourismo membership v1" + b"".join(sorted(identifiers))).digest()[:16] if identifiers else bytes(16)
+
+
+def recovery_key(secret: bytes) -> Ed25519PrivateKey:
+    """The recovery key of the entropy of twelve words. [G7]"""
+    extracted = hmac.digest(bytes(32), secret, "sha256")
+    return Ed25519PrivateKey.from_private_bytes(hmac.digest(extracted, b"tourismo recovery words v1\x01", "sha256"))
 
 
 def entry(what: str, thing: bytes) -> str:

@@ -6,11 +6,14 @@ import re
 import sys
 import time
 import uuid
+from hashlib import sha256
 
 import cbor2
 from blocks import Row, pack, unpack
 from client import CAR, DRIVE, ENTRIES, PROFILE, PROOF, PUBLISHED, SOCIAL, TRACK
-from client import Connection, Device, Ended, Text, copy_of, entry, join_check, only, read, uuid7
+from client import Connection, Device, Ended, Text, copy_of, entry, join_check, membership_digest, only, read
+from client import recovery_key, statement, uuid7
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pycddl import Schema
 
 url, protocol = sys.argv[1:]
@@ -36,6 +39,12 @@ def examples() -> dict[str, str]:
         Row(1_700_000_003_020, 46_529_071, 10_454_301),
     ]
     blocks = {version: [block.hex() for block in pack([rows[:2], rows[2:]], 120, version)] for version in (1, 2)}
+    keys = [Ed25519PrivateKey.from_private_bytes(bytes([number] * 32)) for number in range(6)]
+    public = [key.public_key().public_bytes_raw() for key in keys]
+    granted, granted_id = statement(device.account, "grant", public[2], keys[1])
+    enrolled, enrolled_id = statement(device.account, "enrol", public[3], keys[1], accepts=keys[3])
+    revoked, _ = statement(device.account, "revoke", public[2], keys[1], keeps=[public[4], public[5]])
+    words = recovery_key(bytes([7] * 16)).public_key().public_bytes_raw()
     return {
         "public key": device.public.hex(),
         "account": device.account.hex(),
@@ -45,6 +54,12 @@ def examples() -> dict[str, str]:
         "`Hello`": cbor2.dumps([0, [2], device.account, device.public]).hex(),
         "signature of the proof": device.proof(relay, nonce, origin).hex(),
         "grant": cbor2.dumps(grant).hex(),
+        "`grant` (G1)": cbor2.dumps(granted).hex(),
+        "`enrol` of the key `03…03` (G1)": cbor2.dumps(enrolled).hex(),
+        "`revoke` of the second device, which keeps `04…04` and `05…05` (G1)": cbor2.dumps(revoked).hex(),
+        "membership digest of the `grant` and the `enrol` (G5)": membership_digest([granted_id, enrolled_id]).hex(),
+        "recovery key of the twelve words of 16 bytes `07…07` (G7)": words.hex(),
+        "its lookup (G8)": sha256(b"tourismo recovery lookup v1" + words).hexdigest(),
         "digits": join_check(device.account, other.public, device.public),
         "digest": device.digest().hex(),
         "read token": device.token(origin, 1_700_000_000_000),

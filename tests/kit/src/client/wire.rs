@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tourismo_core::digest::Digest;
 use tourismo_core::id::{ChangeHash, DocId};
+use tourismo_core::membership::MembershipDigest;
 use tourismo_core::wire::{Chunk, Entry, Message, NackCode, Offer};
 
 use crate::relay::sync_url;
@@ -115,10 +116,24 @@ impl Wire {
     /// # Errors
     /// If another message comes.
     pub async fn catch_up(&mut self, cursor: u64) -> anyhow::Result<(Vec<Entry>, u64, Digest)> {
-        self.send(&Message::CatchUp { cursor, digest: Digest::default() }).await?;
+        self.catch_up_with(cursor, None).await
+    }
+
+    /// The same as a device that knows no membership statement, if it speaks the version with them. Those of the relay are
+    /// skipped, if they come meanwhile.
+    ///
+    /// # Errors
+    /// If another message comes.
+    pub async fn catch_up_with(
+        &mut self,
+        cursor: u64,
+        membership: Option<MembershipDigest>,
+    ) -> anyhow::Result<(Vec<Entry>, u64, Digest)> {
+        self.send(&Message::CatchUp { cursor, digest: Digest::default(), membership }).await?;
         let mut all = Vec::new();
         loop {
             match self.receive().await? {
+                Message::Members { .. } => {}
                 Message::Entries { entries, .. } => all.extend(entries),
                 Message::CaughtUp { cursor, digest } => return Ok((all, cursor, digest)),
                 message => bail!("unexpected while catching up: {message:?}"),
@@ -126,7 +141,8 @@ impl Wire {
         }
     }
 
-    /// Receives until this number of changes has been acknowledged or refused. Changes of other devices are skipped.
+    /// Receives until this number of changes has been acknowledged or refused. Changes and membership statements of other
+    /// devices are skipped.
     ///
     /// # Errors
     /// If another message comes.
@@ -139,7 +155,7 @@ impl Wire {
                     answers.cursor = cursor;
                 }
                 Message::Nack { push, index, code } => answers.nacked.push((push, index, code)),
-                Message::Entries { .. } => {}
+                Message::Entries { .. } | Message::Members { .. } => {}
                 message => bail!("unexpected while waiting for an answer: {message:?}"),
             }
         }

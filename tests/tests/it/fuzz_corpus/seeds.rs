@@ -11,6 +11,7 @@ use tourismo_core::docs::{
 };
 use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
+use tourismo_core::membership::{Claim, MembershipDigest, ReceivedStatement, Statement};
 use tourismo_core::time::Timestamp;
 use tourismo_core::track::Stretch;
 use tourismo_core::track::block::BlockEncoder;
@@ -259,6 +260,7 @@ fn is_relays(message: &Message) -> bool {
             | Message::Push { .. }
             | Message::Fetch { .. }
             | Message::Compare { .. }
+            | Message::Declare { .. }
     )
 }
 
@@ -266,6 +268,12 @@ fn is_relays(message: &Message) -> bool {
 fn messages(documents: &[(DocKind, Vec<Vec<u8>>)]) -> Vec<Message> {
     let (doc, hash) = (DocId::from_bytes([1; 16]), ChangeHash([9; 32]));
     let stub = EntryBody::Stub { hash, deps: vec![hash], bytes: 99 };
+    let by = SigningKey::from_bytes(&[1; 32]);
+    let (subject, keeps) = (DeviceKey([4; 32]), vec![DeviceKey([5; 32]), DeviceKey([6; 32])]);
+    let claim = Claim::Revoke { keeps };
+    let account = AccountId::founded_by(&DeviceKey(by.verifying_key().to_bytes()));
+    let signature = by.sign(&Statement::signed_bytes(&claim, &account, &subject)).to_bytes();
+    let statement = Statement { claim, subject, by: DeviceKey(by.verifying_key().to_bytes()), signature };
     let mut all = vec![
         Message::Hello {
             protocols: vec![PROTOCOL],
@@ -274,7 +282,7 @@ fn messages(documents: &[(DocKind, Vec<Vec<u8>>)]) -> Vec<Message> {
         },
         Message::Challenge { protocol: PROTOCOL, relay: RelayId([7; 16]), nonce: [3; 32] },
         Message::Proof { signature: [5; 64], grant: None, origin: Some(targets::ORIGIN.to_owned()) },
-        Message::CatchUp { cursor: 3, digest: Digest::default() },
+        Message::CatchUp { cursor: 3, digest: Digest::default(), membership: Some(MembershipDigest::default()) },
         Message::CaughtUp { cursor: 3, digest: Digest::default() },
         Message::Entries {
             entries: vec![Entry { doc, kind: DocKind::Track, received_at: Timestamp(5), body: stub }],
@@ -283,6 +291,8 @@ fn messages(documents: &[(DocKind, Vec<Vec<u8>>)]) -> Vec<Message> {
         Message::Ack { hashes: vec![hash], cursor: 10 },
         Message::Nack { index: 0, push: 0, code: NackCode::OverQuota },
         Message::Fetch { doc },
+        Message::Declare { statements: vec![statement.clone()] },
+        Message::Members { statements: vec![ReceivedStatement { statement, received_at: Timestamp(5) }] },
         Message::Compare {
             from: DocId::from_bytes([0; 16]),
             to: DocId::from_bytes([0xff; 16]),
@@ -321,7 +331,7 @@ fn sessions(documents: &[(DocKind, Vec<Vec<u8>>)]) -> Vec<Vec<Vec<u8>>> {
     let opening = [
         Message::Hello { protocols: vec![PROTOCOL], account, device },
         Message::Proof { signature, grant: None, origin: Some(targets::ORIGIN.to_owned()) },
-        Message::CatchUp { cursor: 0, digest: Digest::default() },
+        Message::CatchUp { cursor: 0, digest: Digest::default(), membership: Some(MembershipDigest::default()) },
     ];
     let said = messages(documents).into_iter().filter(|message| !is_relays(message));
     let with = |more: Message| opening.iter().cloned().chain([more]).map(|message| message.encode()).collect();
