@@ -147,6 +147,8 @@ test("each_of_two_phones_reads_the_other_one_s_code_by_its_camera", { timeout: 6
 
   const answer = old.page.getByRole("img", { name: "The answer as QR code" });
   await answer.waitFor();
+  // The list of devices above the answer grows by the new one.
+  await old.page.getByTestId("member").nth(1).waitFor();
   await fresh.looksAt(answer);
   await fresh.page.getByTestId("be-let-in").getByRole("button", { name: "Scan" }).click();
   await enter(old.page, fresh.page);
@@ -161,7 +163,8 @@ async function withCamera(t, address) {
   const [page] = (await openPhone(profile, { permissions: ["camera"], camera: film })).pages();
   await page.goto(address);
   const looksAt = async (shown) => {
-    await shown.scrollIntoViewIfNeeded();
+    // Away from the tabs at the bottom, which would cover a part of it.
+    await shown.evaluate((element) => element.scrollIntoView({ block: "center" }));
     writeFileSync(film, await shown.page().screenshot({ type: "jpeg" }));
   };
   return { page, looksAt };
