@@ -40,6 +40,8 @@ impl Network {
                 self.deliver(phone, Input::Network { online: true });
             }
         }
+        // Also phones that are started from here on are told that there is a network.
+        self.believes_online = true;
         self.end_theft();
         let begin_ms = self.now_ms;
         for phone in 0..self.phones.len() {

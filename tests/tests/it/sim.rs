@@ -80,6 +80,7 @@ fn phones_and_relays_keep_their_promises_whatever_breaks_part_2() {
 /// - The sensor is 90 seconds behind when its drive is paused (36,132,639).
 /// - A phone is killed while it stores what it could not store for some seconds (37,003,548).
 /// - A fix with a wrong time is taken back beside a jump of the route (38,016,516).
+/// - The owner's new phone starts while phones are told that there is no network (40,000,214).
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
     check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045, 90_795, 100_145, 900_827, 901_340, 2_002_157, 2_002_791]);
@@ -87,7 +88,7 @@ fn seeds_that_failed_once_do_not_fail_again() {
     check([10_100_914, 10_100_918, 10_305_993, 10_312_266, 10_322_708]);
     check([11_013_309, 11_027_962, 11_034_222, 11_042_907, 30_027_412, 30_108_425, 30_122_835, 31_102_348]);
     check([20_022_559, 31_003_658, 31_005_693, 31_016_736, 31_109_483, 32_020_279, 33_100_359, 34_013_787, 35_101_717]);
-    check([35_104_609, 36_010_648, 36_025_566, 36_132_639, 37_003_548, 38_016_516]);
+    check([35_104_609, 36_010_648, 36_025_566, 36_132_639, 37_003_548, 38_016_516, 40_000_214]);
 }
 
 #[test]
