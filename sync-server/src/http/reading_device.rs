@@ -43,7 +43,9 @@ impl ReadingDevice {
                 self.is_stale = true;
             }
             let (account, device) = (self.account, self.device);
-            let state = async { accounts::device_state(&mut self.readers.acquire().await?, account, device).await };
+            // On the heap, because every socket has space for this future, and few read with a token.
+            let state =
+                Box::pin(async { accounts::device_state(&mut self.readers.acquire().await?, account, device).await });
             match state.await {
                 Ok(DeviceState::Member { .. }) => self.is_stale = false,
                 // If the device cannot be looked up, the answer ends; the client asks again.
@@ -55,8 +57,8 @@ impl ReadingDevice {
 
 /// Returns when the device that reads on a connection was removed. Each request on the connection sends its device, or `None`
 /// for an anonymous request: behind a proxy, requests of many clients share a connection.
-pub(crate) async fn cut_off(mut devices: mpsc::UnboundedReceiver<Option<ReadingDevice>>) {
-    let mut device: Option<ReadingDevice> = None;
+pub(crate) async fn cut_off(mut devices: mpsc::UnboundedReceiver<Option<Box<ReadingDevice>>>) {
+    let mut device: Option<Box<ReadingDevice>> = None;
     loop {
         let removed = async {
             match &mut device {

@@ -58,7 +58,7 @@ pub(crate) struct Peer {
     pub(crate) allowance: Arc<ByteAllowance>,
     seat: SocketPermit,
     /// Gets the device of each request, and `None` at its beginning.
-    devices: mpsc::UnboundedSender<Option<ReadingDevice>>,
+    devices: mpsc::UnboundedSender<Option<Box<ReadingDevice>>>,
 }
 
 /// The client for which a socket counts.
@@ -72,7 +72,7 @@ impl Peer {
     /// Cuts the connection off if this device is removed before the next request. `[G9]`
     pub(crate) fn follow(&self, device: ReadingDevice) {
         // The receiver exists as long as the connection.
-        let _ = self.devices.send(Some(device));
+        let _ = self.devices.send(Some(Box::new(device)));
     }
 
     /// Counts the socket for a client from now on, unless the client has too many.
@@ -239,7 +239,7 @@ async fn answer(
     socket: Socket,
     router: Router,
     peer: Peer,
-    followed: mpsc::UnboundedReceiver<Option<ReadingDevice>>,
+    followed: mpsc::UnboundedReceiver<Option<Box<ReadingDevice>>>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let is_cut_off = socket.is_cut_off.clone();
