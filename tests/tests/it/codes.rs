@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files in which a function `code` returns the codes.
-const NAMED: [&str; 3] = ["core/src/replica/io.rs", "core/src/replica/bootstrap.rs", "core/src/read_token.rs"];
+const NAMED: [&str; 3] = ["core/src/replica/io/outcome.rs", "core/src/replica/bootstrap.rs", "core/src/read_token.rs"];
 /// Where codes are the names of an enum's variants.
 const VARIANTS: &str = "core/src/wire/codes.rs";
 /// The functions of the relay that take a code as an argument.
