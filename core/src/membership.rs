@@ -60,7 +60,7 @@ pub enum Claim {
     /// The subject is a recovery key of the account.
     #[n(1)]
     Enrol {
-        /// The signature of the subject over [`acceptance_bytes`]: nobody enrols a key that somebody else holds.
+        /// The signature of the subject over [`acceptance_bytes`]: a key is enrolled only with the consent of its holder.
         #[cbor(n(0), with = "minicbor::bytes")]
         acceptance: [u8; 64],
     },
@@ -209,8 +209,8 @@ impl MembershipSet {
         self.statements.insert(id, Known { statement, received_at });
     }
 
-    /// Records that `granted_by` let `device` in, without a statement; `None` for a device that is taken for the account's,
-    /// whoever let it in.
+    /// Records that `granted_by` let `device` in, without a statement; `None` for a device that belongs to the account
+    /// although nothing is known of its grant.
     pub fn assume(&mut self, device: DeviceKey, granted_by: Option<DeviceKey>) {
         self.note_key(device);
         match granted_by {
