@@ -42,7 +42,7 @@ function Look({ look }: { look: LookView }) {
   const place: PlaceView | undefined = account.value?.places.find(({ id }) => id === look.place);
   const zone = { center: look.position, radiusM: Math.sqrt(look.searchedM2 / Math.PI) };
   return (
-    <div data-testid="look">
+    <div class="form" data-testid="look">
       <p>{describeLook(look, place, units())}</p>
       <p class="hint">{adviceAbout(look, place)}</p>
       <PlaceMap position={place?.position ?? look.position} zone={zone} />

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { PlaceKind, PlaceView, ZoneSize } from "@tourismo/client";
 
 import { AttackProfile } from "../components/attack-profile.tsx";
+import { BackIcon } from "../components/icons.tsx";
 import { PlaceMap } from "../components/place-map.tsx";
 import { account, succeeds } from "../engine.ts";
 import type { LonLat } from "../geometry.ts";
@@ -24,6 +25,9 @@ export function PlacesScreen() {
   const isPrivate = ({ kind }: PlaceView) => kind !== "open";
   return (
     <section class="page">
+      <a class="back" href={href({ screen: "settings" })}>
+        <BackIcon /> You
+      </a>
       <header class="page-head">
         <h1>Private places</h1>
       </header>
@@ -49,7 +53,6 @@ export function PlacesScreen() {
             ))}
         </div>
       </div>
-      <a href={href({ screen: "settings" })}>Back to You</a>
     </section>
   );
 }
