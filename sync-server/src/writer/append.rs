@@ -3,32 +3,30 @@
 //! The rules are those of the core ([`tourismo_core::admission`]). This module reads what they need, unless the
 //! writer's memory has it, and writes their results at the end, all at once. It commits nothing.
 
+mod members;
+mod rows;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use tourismo_core::admission::{
     AccountState, Admission, Candidate, DocumentState, IN_USE_MS, check_continues, is_reserved,
 };
 use tourismo_core::change::{Actor, ScannedChange};
-use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
-use tourismo_core::kind::RelayRows;
-use tourismo_core::membership::{Claim, ReceivedStatement, Statement, StatementError};
+use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use tourismo_core::session::relay::ChangeOutcome;
 use tourismo_core::time::Timestamp;
-use tourismo_core::wire::{Grant, NackCode, Offer};
+use tourismo_core::wire::{NackCode, Offer};
 
 use super::disk::DiskSpace;
-use super::due::{Estimate, FoldBudget};
 use super::memory::{Key, KnownDocument, Memory};
-use super::projector::{self, DeriveCost, DueFold, Loaded, Scope, Step};
-use super::{Admitted, Compaction, Examined, Pusher};
+use super::projector::DeriveCost;
+use super::{Compaction, Examined, Pusher};
 use crate::clients::limits::{DAY_MS, Limits, NETWORK_SHARE, SourceName, SourceNames};
-use crate::db::accounts::DeviceState;
 use crate::db::change_log::{self, FoundChange, NewEntry};
 use crate::db::documents::{ActorUse, DocState};
-use crate::db::due::DueDocument;
 use crate::db::roads::RoadUpdate;
 use crate::db::sql::Connection;
-use crate::db::{accounts, address_days, documents, due, membership, relay, roads, snapshots};
+use crate::db::{accounts, address_days, documents, relay, roads, snapshots};
 use crate::notify::event_bus::BusEvent;
 
 /// The number of changes that leave the log for a snapshot in one transaction, so that pushes do not wait for it.
@@ -119,112 +117,6 @@ impl<'t> Append<'t> {
         }
     }
 
-    /// Admits a device, stores its grant and when it was seen; returns whether it belongs to the account. `[H5]` `[G3]`
-    pub(super) async fn admit(
-        &mut self,
-        account: AccountId,
-        device: DeviceKey,
-        grant: Option<Grant>,
-    ) -> Result<Admitted, sqlx::Error> {
-        let mut set = membership::read(self.connection, account).await?;
-        let before = set.evaluate(self.received_at);
-        let is_founder = AccountId::founded_by(&device) == account;
-        let new_statement = match grant.filter(|_| !is_founder) {
-            None => None,
-            Some(grant) => {
-                let statement = grant.statement(device);
-                match set.add(statement.clone(), Some(self.received_at), self.received_at) {
-                    Ok(is_new) => is_new.then_some(statement),
-                    // A member stays a member.
-                    Err(_) if before.is_member(&device) => None,
-                    Err(StatementError::TooMany) => return Ok(Admitted::OneTooMany),
-                    Err(StatementError::Stranger | StatementError::NotAuthentic) => return Ok(Admitted::Stranger),
-                }
-            }
-        };
-        let members = set.evaluate(self.received_at);
-        if !(is_founder || members.is_member(&device)) || members.is_revoked(&device) {
-            let was_in = before.is_revoked(&device);
-            return Ok(if was_in { Admitted::Removed } else { Admitted::Stranger });
-        }
-        let is_new_device = accounts::device_state(self.connection, account, device).await? == DeviceState::Unknown;
-        let most = u64::from(self.limits.max_devices_per_account);
-        if is_new_device && accounts::devices(self.connection, account).await? >= most {
-            return Ok(Admitted::OneTooMany);
-        }
-        accounts::insert(self.connection, account).await?;
-        let granted_by = grant.filter(|_| !is_founder).map(|grant| grant.granted_by);
-        // The account's id proves its founding device, which need not have connected before the device that it granted.
-        if let Some(founder) = granted_by.filter(|key| AccountId::founded_by(key) == account)
-            && accounts::device_state(self.connection, account, founder).await? == DeviceState::Unknown
-        {
-            accounts::insert_device(self.connection, account, founder, None, self.received_at, None).await?;
-        }
-        accounts::insert_device(self.connection, account, device, granted_by, self.received_at, Some(self.received_at))
-            .await?;
-        if let Some(statement) = new_statement {
-            let digest = set.digest();
-            let received = ReceivedStatement { statement, received_at: self.received_at };
-            membership::insert(self.connection, account, &[received], digest).await?;
-            membership::update_devices(self.connection, account, &members, self.received_at).await?;
-            self.membership_changed.insert(account);
-        }
-        // An account state that was read before does not contain the device.
-        self.memory.take_account(account);
-        if let Some(log) = self.accounts.get_mut(&account) {
-            log.actor_prefixes.insert(device.actor_prefix());
-        }
-        Ok(Admitted::Yes)
-    }
-
-    /// Stores membership statements of a device of the account, as far as they are allowed. `[G3]` `[G6]`
-    pub(super) async fn declare(
-        &mut self,
-        account: AccountId,
-        device: DeviceKey,
-        statements: &[Statement],
-    ) -> Result<(), sqlx::Error> {
-        let mut set = membership::read(self.connection, account).await?;
-        let before = set.evaluate(self.received_at);
-        // The device may have been removed while the job waited.
-        if !before.is_member(&device) {
-            return Ok(());
-        }
-        let added = set.add_all(statements.to_vec(), self.received_at);
-        if added.is_empty() {
-            return Ok(());
-        }
-        membership::insert(self.connection, account, &added, set.digest()).await?;
-        for ReceivedStatement { statement, .. } in &added {
-            // A device cannot keep those of whose grants it does not know, from before there were statements. `[G3]`
-            if matches!(statement.claim, Claim::Revoke { .. }) && !before.is_recovery(&statement.by) {
-                for device in set.unstated(&statement.subject) {
-                    membership::detach(self.connection, account, device).await?;
-                    set.assume(device, None);
-                }
-            }
-        }
-        let members = set.evaluate(self.received_at);
-        membership::update_devices(self.connection, account, &members, self.received_at).await?;
-        self.membership_changed.insert(account);
-        self.memory.take_account(account);
-        if let Some(log) = self.accounts.get_mut(&account) {
-            log.revoked_prefixes = members.removed_devices().map(DeviceKey::actor_prefix).collect();
-        }
-        Ok(())
-    }
-
-    /// Stores a vouch for a device with this actor prefix.
-    pub(super) async fn vouch(&mut self, account: AccountId, actor_prefix: [u8; 8]) -> Result<(), sqlx::Error> {
-        let most = self.limits.max_devices_per_account;
-        let is_new = accounts::vouch(self.connection, account, actor_prefix, self.received_at, most).await?;
-        self.memory.take_account(account);
-        if let Some(log) = self.accounts.get_mut(&account).filter(|_| is_new) {
-            log.actor_prefixes.insert(actor_prefix);
-        }
-        Ok(())
-    }
-
     /// Appends the acceptable changes of a push. Each change is judged by itself, after those before it. `[P4]`
     pub(super) async fn push(
         &mut self,
@@ -273,37 +165,6 @@ impl<'t> Append<'t> {
         }
     }
 
-    /// Writes rows that were derived in the background, unless the document has newer changes.
-    pub(super) async fn write_rows(&mut self, steps: &[Step]) -> Result<(), sqlx::Error> {
-        for step in steps {
-            let Some(allowed) = projector::apply(self.connection, step, &mut self.events).await? else { continue };
-            self.feed_changed |= step.is_public();
-            if let Some(is_quarantined) = step.ends_in_quarantine() {
-                self.quarantined += u64::from(is_quarantined);
-                let key = (step.account(), step.doc());
-                // By the cached state it is due.
-                self.memory.take_doc(key);
-                if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
-                    (known.is_due, known.is_quarantined) = (false, is_quarantined);
-                }
-            }
-            for doc in allowed {
-                self.derive_beside((step.account(), doc)).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes a document due, if it exists; returns whether it does.
-    async fn derive_beside(&mut self, key: Key) -> Result<bool, sqlx::Error> {
-        let is_there = due::note_newest(self.connection, key.0, key.1).await?;
-        self.memory.take_doc(key);
-        if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
-            known.is_due = is_there;
-        }
-        Ok(is_there)
-    }
-
     /// Writes entries and account states, derives the rows if required, and returns the effects.
     pub(super) async fn finish(mut self, derives_rows: bool) -> Result<AppendResult, sqlx::Error> {
         let (mut docs, mut uses, mut grown) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -344,84 +205,6 @@ impl<'t> Append<'t> {
             }
         }
         Ok(appended)
-    }
-
-    async fn project(&mut self, appended: &mut AppendResult) -> Result<(), sqlx::Error> {
-        // In the order of the log: of two profile documents of one account, the one written last is shown.
-        let mut touched: Vec<_> = self.touched.iter().collect();
-        touched.sort_by_key(|(_, touched)| touched.last);
-        let (mut budget, mut due, mut later) = (FoldBudget::default(), Vec::new(), BTreeSet::new());
-        for (key, touched) in touched {
-            let Some(known) = self.docs.get(key).and_then(Option::as_ref) else { continue };
-            let policy = known.log.kind.policy();
-            if policy.relay_rows == RelayRows::None {
-                continue;
-            }
-            appended.feed_changed |= policy.is_in_public_feed;
-            if known.is_quarantined {
-                continue;
-            }
-            let new = || touched.is_new.then(|| Loaded::of_a_new_document(self.received_at));
-            let mut before = self.memory.take_loaded(*key).or_else(new);
-            let (kind, ops, is_known) = (known.log.kind, touched.ops, before.is_some());
-            let chunks = if is_known { touched.entries.len() as u64 } else { known.chunks };
-            // The rows of a due document are derived in the background only, so that no older state replaces a newer
-            // one.
-            if known.is_due || !budget.take(key.0, Estimate { kind, ops, chunks, is_known }) {
-                later.insert(*key);
-                continue;
-            }
-            if let Some(loaded) = &mut before {
-                loaded.add_change(self.received_at);
-            }
-            due.push(DueFold {
-                id: key.1,
-                owner: key.0,
-                kind: known.log.kind,
-                revision: touched.last,
-                first: touched.entries.first().map(|place| self.entries[*place].seq),
-                before: before.map(|loaded| {
-                    (loaded, touched.entries.iter().map(|place| self.entries[*place].chunk.to_vec()).collect())
-                }),
-            });
-        }
-        for projected in projector::project(self.connection, due, Scope::Small, &mut appended.events).await? {
-            let key = (projected.owner, projected.id);
-            if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
-                known.is_quarantined = projected.is_quarantined;
-            }
-            appended.quarantined += u64::from(projected.is_quarantined);
-            if projected.is_due {
-                later.insert(key);
-            } else {
-                appended.work.push((projected.owner, projected.work));
-            }
-            if let Some(loaded) = projected.loaded {
-                self.memory.keep_loaded(key, loaded);
-            }
-            if let Some(doc) = projected.allowed {
-                appended.has_due |= self.derive_beside((key.0, doc)).await?;
-            }
-        }
-        for (key, touched) in &self.touched {
-            let Some(known) = self.docs.get(key).and_then(Option::as_ref) else { continue };
-            if !known.is_quarantined && !later.contains(key) {
-                continue;
-            }
-            let chunks: Vec<&[u8]> = touched.entries.iter().map(|place| self.entries[*place].chunk).collect();
-            if projector::narrow(self.connection, &known.log, key.1, &chunks, &mut appended.events).await? {
-                later.insert(*key);
-            }
-        }
-        let mut noted = Vec::with_capacity(later.len());
-        for key in later {
-            noted.push(DueDocument { account: key.0, doc: key.1, seq: self.touched[&key].last });
-            if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
-                known.is_due = true;
-            }
-        }
-        appended.has_due |= !noted.is_empty();
-        due::note(self.connection, &noted).await
     }
 
     async fn change(
@@ -590,6 +373,8 @@ mod tests {
     use tourismo_core::admission::{ActorClaims, scan_candidate};
     use tourismo_core::docs::automerge_doc;
     use tourismo_core::wire::{Chunk, DocKind};
+
+    use tourismo_core::id::DeviceKey;
 
     use super::*;
     use crate::db::{Database, Durability};
