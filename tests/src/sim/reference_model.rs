@@ -259,6 +259,11 @@ impl ReferenceModel {
         self.recorded_on.get(drive).map_or(0, BTreeSet::len)
     }
 
+    /// Returns whether a phone whose data is not promised recorded a part of a drive.
+    pub(super) fn is_recorded_without_promise(&self, drive: &DocId) -> bool {
+        self.recorded_on.get(drive).is_some_and(|phones| !phones.is_disjoint(&self.unpromised))
+    }
+
     /// Notes that a phone pushes a change. Fails if its sequence number is that of another change.
     pub(super) fn pushed(&mut self, account: AccountId, doc: DocId, change: &ScannedChange) -> Option<String> {
         self.owners.insert(doc, account);

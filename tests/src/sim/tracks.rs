@@ -46,8 +46,10 @@ impl Network {
             }
             let stretches = docs::track::stretches(&track.1);
             self.check_fixes(id, &stretches).map_err(|broken| format!("{broken} (drive {id})"))?;
-            // Statistics of deleted drives are not counted again, nor those of drives with a lost part.
-            let is_whole = !(self.reference.was_rolled_back && self.reference.may_differ);
+            // Statistics of deleted drives are not counted again, nor those of drives with a lost part, such as the part that a
+            // removed device could not push any more.
+            let is_whole = !(self.reference.was_rolled_back && self.reference.may_differ)
+                && !self.reference.is_recorded_without_promise(id);
             if let Some(stats) = drive.stats.filter(|_| !drive.deleted && is_whole) {
                 let again = Recorder::resume(drive.started_at, &stretches).stats();
                 if again != stats {
@@ -56,8 +58,9 @@ impl Network {
             }
             if let Some(copy) = drive.published {
                 let Some(copy) = loaded.get(&copy) else {
-                    // A phone that was put back has lost the copy that waited for the relay to have its drive.
-                    if self.reference.was_rolled_back {
+                    // A phone that was put back has lost the copy that waited for the relay to have its drive, and a removed device
+                    // could not push it any more.
+                    if self.reference.was_rolled_back || !self.reference.unpromised.is_empty() {
                         continue;
                     }
                     return Err(format!("a published copy is on the relay: {copy}"));
@@ -155,6 +158,10 @@ fn check_published(
     let visibility = if drive.deleted { Visibility::Private } else { drive.visibility };
     if fields.visibility != visibility || fields.title != drive.title {
         return Err(format!("a copy says what its drive says: {:?}, {:?}: {drive:?}", fields.visibility, fields.title));
+    }
+    // A copy of earlier rules that is private is withdrawn: nobody reads it before it is made again.
+    if fields.visibility == Visibility::Private && !docs::published::is_current(copy) {
+        return Ok(());
     }
     let (Some(first), Some(last), true) = (private.first(), private.last(), is_of_one) else { return Ok(()) };
     for fix in decode_all(blocks.iter().map(Vec::as_slice)).stretches.iter().flat_map(|stretch| &stretch.fixes) {
