@@ -1,8 +1,8 @@
-//! Who may speak for an account: signed statements, which only add up, and what follows from them.
+//! The membership of an account: a grow-only set of signed statements, and the members that follow from it.
 //!
-//! Phones and relay hold the same set and compare a digest of it. The union of two sets is their merge, so that no order of
-//! arrival matters, and neither does a restored relay or phone. [`MembershipSet::evaluate`] tells the members. This module knows
-//! no clock, no storage and no connection.
+//! Phones and relay hold the same set and compare a digest of it. The union of two sets is their merge, so the order of
+//! arrival does not matter, and a restored relay or phone gets the others' statements back. [`MembershipSet::evaluate`] returns the
+//! members. This module must not depend on clocks, storage or connections.
 
 mod evaluate;
 #[cfg(test)]
@@ -64,7 +64,7 @@ pub enum Claim {
         #[cbor(n(0), with = "minicbor::bytes")]
         acceptance: [u8; 64],
     },
-    /// The subject speaks for the account no more.
+    /// The subject is not a member any more.
     #[n(2)]
     Revoke {
         /// The devices that the subject let in and that stay, ascending. All others that only it let in are out, too.
@@ -91,7 +91,7 @@ pub fn recovery_lookup(key: &DeviceKey) -> [u8; 32] {
     Sha256::new().chain_update(b"tourismo recovery lookup v1").chain_update(key.0).finalize().into()
 }
 
-/// Names a statement, whatever valid signature it bears.
+/// Identifies a statement, independently of its signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatementId(pub [u8; 32]);
 
@@ -117,11 +117,11 @@ pub enum StatementError {
     /// A signature is wrong, or the list of kept keys is not ascending, or too long.
     #[error("a membership statement is not authentic")]
     NotAuthentic,
-    /// The signer never spoke for the account.
-    #[error("the signer of a membership statement does not speak for the account")]
+    /// The signer never was a member of the account.
+    #[error("the signer of a membership statement is not a member of the account")]
     Stranger,
-    /// The account has as many statements as it may have.
-    #[error("the account has as many membership statements as it may have")]
+    /// The account has the maximum number of statements.
+    #[error("the account has the maximum number of membership statements")]
     TooMany,
 }
 
@@ -189,7 +189,7 @@ pub struct MembershipSet {
     statements: Map<StatementId, Known>,
     /// Devices that the relay let in before it kept statements, each with the device that let it in. They are not exchanged.
     assumed: Vec<(DeviceKey, DeviceKey)>,
-    /// Devices that are taken for the account's although no grant leads to them here.
+    /// Devices that belong to the account although no grant of them is known here.
     roots: Vec<DeviceKey>,
     /// The founding key, once it is known.
     founder: Option<DeviceKey>,
@@ -201,7 +201,7 @@ impl MembershipSet {
         MembershipSet { account, statements: Map::new(), assumed: Vec::new(), roots: Vec::new(), founder: None }
     }
 
-    /// Adds what was stored, which was verified before it was.
+    /// Adds a stored statement, which was verified before it was stored.
     pub fn restore(&mut self, statement: Statement, received_at: Option<Timestamp>) {
         self.note_key(statement.subject);
         self.note_key(statement.by);
@@ -229,10 +229,10 @@ impl MembershipSet {
         }
     }
 
-    /// Takes in the relay's whole set, and the times that it gives. Statements that are here stay.
+    /// Merges the relay's whole set, with its times of receipt. Statements that the relay lacks stay.
     ///
     /// # Errors
-    /// [`StatementError::NotAuthentic`] for a statement with a wrong signature; nothing is taken in then.
+    /// [`StatementError::NotAuthentic`] for a statement with a wrong signature; nothing is merged then.
     pub fn merge(&mut self, received: Vec<ReceivedStatement>) -> Result<(), StatementError> {
         let is_new = |one: &&ReceivedStatement| self.statements.get(&one.statement.id(&self.account)).is_none();
         received.iter().filter(is_new).try_for_each(|one| one.statement.verify(&self.account))?;
@@ -248,7 +248,7 @@ impl MembershipSet {
     /// Adds a statement that was verified, within the bounds. Returns whether it is new. `[G3]` `[G6]`
     ///
     /// # Errors
-    /// [`StatementError::Stranger`] if the signer never spoke for the account, [`StatementError::TooMany`].
+    /// [`StatementError::Stranger`] if the signer never was a member of the account, [`StatementError::TooMany`].
     pub fn add(
         &mut self,
         statement: Statement,

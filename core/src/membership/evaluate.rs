@@ -189,7 +189,7 @@ impl<'s> Parts<'s> {
         let is_against = |known: &&Known| {
             let is_about = match &known.statement.claim {
                 Claim::Object => known.statement.subject == *subject,
-                // Whoever revokes a device, or the key itself, does not want the recovery key that is still pending.
+                // A revocation of the key or of its signer ends an enrolment that is still pending. `[G4]`
                 Claim::Revoke { keeps } => {
                     let removed = &known.statement.subject;
                     removed == subject || (removed == by && !keeps.contains(subject))
@@ -208,7 +208,7 @@ impl<'s> Parts<'s> {
         standing: &Standing,
         is_of_time: impl Fn(Option<Timestamp>) -> bool,
     ) -> (Set<DeviceKey>, Set<DeviceKey>) {
-        // Revocations count whatever became of their signers: two that revoke each other are both out. `[G3]`
+        // A revocation stays valid after its signer is revoked: two devices that revoke each other are both out. `[G3]`
         let mut revoked = Set::new();
         let mut kept: Map<DeviceKey, Vec<&Vec<DeviceKey>>> = Map::new();
         for known in self.against.iter().filter(|known| is_of_time(known.received_at)) {

@@ -74,7 +74,7 @@ impl Membership {
     /// Adds a statement of this phone, which goes to the relay on the next occasion.
     ///
     /// # Errors
-    /// [`StatementError`] if the account has too many, or the signer does not speak for the account.
+    /// [`StatementError`] if the account has too many, or the signer is not a member of the account.
     pub(crate) fn add(
         &mut self,
         statement: Statement,

@@ -96,7 +96,7 @@ pub(crate) async fn set_digest(
     sql::query(sql).bind(account).bind(digest).execute(writer).await.map(drop)
 }
 
-/// Lets a device stay whatever becomes of the device that let it in.
+/// Keeps a device in the account, also after the device that let it in was removed.
 pub(crate) async fn detach(writer: &mut Connection, account: AccountId, device: DeviceKey) -> Result<(), sqlx::Error> {
     let sql = "UPDATE device SET granted_by = NULL WHERE account = $1 AND device = $2";
     sql::query(sql).bind(account).bind(device.0.as_slice()).execute(writer).await.map(drop)

@@ -1,7 +1,7 @@
 //! `GET /v1/recovery/{lookup}`: which account a recovery key belongs to, by a hash of its public half.
 //!
-//! Nothing secret is asked or told: whoever knows the public key learns the account's id, and with the private key can let
-//! in a device.
+//! Request and answer hold no secret. A client that knows the public key learns the id of the account; only the private key can
+//! sign a grant.
 
 use std::sync::Arc;
 

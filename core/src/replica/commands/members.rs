@@ -86,7 +86,7 @@ impl Replica {
         {
             return Err(CommandError::NotARecoveryKey);
         }
-        // What a device says about a recovery key does not count, and devices do not remove others by the dozen. `[G3]`
+        // A device cannot revoke a recovery key, nor the devices that the subject let in. `[G3]`
         if signer.is_none() && (members.is_recovery(&key) || removes_granted) {
             return Err(CommandError::RecoveryKeyNeeded);
         }
