@@ -48,9 +48,9 @@ impl Network {
             self.check_fixes(id, &stretches).map_err(|broken| format!("{broken} (drive {id})"))?;
             // Statistics of deleted drives are not counted again, nor those of drives with a lost part, such as the part that a
             // removed device could not push any more.
-            let is_whole = !(self.reference.was_rolled_back && self.reference.may_differ)
-                && !self.reference.is_recorded_without_promise(id);
-            if let Some(stats) = drive.stats.filter(|_| !drive.deleted && is_whole) {
+            let may_be_partial = (self.reference.was_rolled_back && self.reference.may_differ)
+                || self.reference.is_recorded_without_promise(id);
+            if let Some(stats) = drive.stats.filter(|_| !drive.deleted && !may_be_partial) {
                 let again = Recorder::resume(drive.started_at, &stretches).stats();
                 if again != stats {
                     return Err(format!("figures come out the same from the track: {id}: {stats:?} are {again:?}"));
