@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use tokio::time::timeout;
 
+use super::listeners::MAX_BEHIND;
 use super::*;
 
 const ANNA: AccountId = AccountId::from_bytes([1; 16]);
