@@ -16,7 +16,11 @@ const words = [
   ["DocLog|check_fit", "DocumentState, check_continues"],
   ["AccountLog", "AccountState", [/^tests\/src\/sim\//]],
   ["Doorkeeper|doorkeeper", "RateLimiter"],
-  ["Visitor|visitor", "Client", [/^wasm\/src\/read\.rs$/, /^sync-server\/src\/runtime\/(metrics|log_throttle)\.rs$/]],
+  [
+    "Visitor|visitor",
+    "Client",
+    [/^wasm\/src\/read\.rs$/, /^core\/import\/src\/takeout\.rs$/, /^sync-server\/src\/runtime\/(metrics|log_throttle)\.rs$/],
+  ],
   ["Surveyor|surveyor|Paving|paving|pave", "RoadBuilder, RoadUpdate, apply_road_update"],
   ["UpkeepError|upkeep", "MaintenanceError, maintenance"],
   ["look_and_mend", "inspect_and_repair"],

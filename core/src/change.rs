@@ -213,13 +213,33 @@ struct Chunk<'a> {
     data: &'a [u8],
 }
 
-/// Splits `bytes`, which must be exactly one chunk.
-fn chunk(bytes: &[u8]) -> Result<Chunk<'_>, ChangeError> {
-    let mut reader = Reader::new(bytes);
+/// Splits a file of Automerge, in which chunks stand one after another. The chunks are not scanned.
+///
+/// # Errors
+/// [`ChangeError`] if the bytes are not such chunks.
+pub fn split_chunks(bytes: &[u8]) -> Result<Vec<&[u8]>, ChangeError> {
+    let (mut chunks, mut rest) = (Vec::new(), bytes);
+    while !rest.is_empty() {
+        let mut reader = Reader::new(rest);
+        read_chunk(&mut reader)?;
+        let (chunk, behind) = rest.split_at(rest.len() - reader.rest().len());
+        chunks.push(chunk);
+        rest = behind;
+    }
+    Ok(chunks)
+}
+
+fn read_chunk<'a>(reader: &mut Reader<'a>) -> Result<Chunk<'a>, ChangeError> {
     if reader.array()? != MAGIC {
         return Err(ChangeError::NotAChunk);
     }
-    let chunk = Chunk { checksum: reader.array()?, kind: reader.byte()?, data: reader.prefixed()? };
+    Ok(Chunk { checksum: reader.array()?, kind: reader.byte()?, data: reader.prefixed()? })
+}
+
+/// Splits `bytes`, which must be exactly one chunk.
+fn chunk(bytes: &[u8]) -> Result<Chunk<'_>, ChangeError> {
+    let mut reader = Reader::new(bytes);
+    let chunk = read_chunk(&mut reader)?;
     match reader.rest().len() {
         0 => Ok(chunk),
         bytes => Err(ChangeError::TrailingBytes { bytes }),

@@ -116,6 +116,12 @@ impl DocId {
         DocId::bound(account, part)
     }
 
+    /// Returns the id of the meet that an account makes of a meet of an archive, the same on all its devices and bound to the
+    /// account.
+    pub fn of_imported_meet(account: &AccountId, archived: &DocId) -> DocId {
+        DocId::renewed(account, b"tourismo imported meet v1", archived.as_bytes(), 0)
+    }
+
     /// Returns the 16 bytes of the id.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
@@ -230,6 +236,13 @@ mod tests {
         assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
         assert_ne!(DocId::of_copy(&BEN, &drive, 0), ids[0]);
         assert_eq!(DocId::of_unbound_copy(&ANNA, &drive).to_string(), "03009af6-bf31-8fb8-af81-c264aa1fe559");
+    }
+
+    #[test]
+    fn the_id_of_an_imported_meet_is_bound_to_the_account_that_imports_it() {
+        let meet = DocId::bound(&ANNA, [7; 6]);
+        assert!(DocId::of_imported_meet(&BEN, &meet).is_bound_to(&BEN));
+        assert_ne!(DocId::of_imported_meet(&ANNA, &meet), meet);
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! `docs` has the fields of each kind, and `projection` the fold to its row. All other rules about a kind are in [`KINDS`].
 
 use minicbor::{Decode, Encode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The kind of a document, fixed by its first change. It decides how the document syncs and who may read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize, Deserialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
 #[cbor(index_only)]
 #[serde(rename_all = "camelCase")]

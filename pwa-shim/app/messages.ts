@@ -501,6 +501,8 @@ export function describeFileError(error: FileError): string {
       return "Its positions have no times: it is a route, not a drive.";
     case "tooLong":
       return "It has too many positions for one drive.";
+    case "newerVersion":
+      return "The archive is from a later version of the app. Update the app first.";
     case "unreadable":
       return `The file cannot be read: ${error.detail}.`;
     default:

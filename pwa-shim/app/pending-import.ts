@@ -1,11 +1,13 @@
 // The incomplete import, stored so that it can continue after a kill of the app.
 
+import type { Choice } from "./importing.ts";
+
 /** Files to import, and the choices of the user. */
 export interface PendingImport {
   files: File[];
-  /** The sources of the chosen drives. */
-  sources: string[];
-  car: string | null;
+  choice: Choice;
+  /** The number of times that it was begun. */
+  starts: number;
 }
 
 const DATABASE = "tourismo import";

@@ -5,10 +5,12 @@ import { invalidField, refusalOf, TourismoError } from "./errors.ts";
 import type {
   AccountId,
   Answer,
+  ArchivedDocument,
   CarFields,
   Command,
   CommandOutcome,
   DocId,
+  DocumentRef,
   DriveView,
   ImportCandidate,
   ImportMatch,
@@ -251,6 +253,42 @@ export class Tourismo {
     const outcome = await this.#command({ type: "readFixes", drive });
     if (outcome.type !== "fixes") throw unexpected(outcome);
     return { fixes: outcome.fixes, parts: outcome.parts };
+  }
+
+  /** The documents of an archive of this account: see `exportAccount`. */
+  async listDocuments(): Promise<DocumentRef[]> {
+    const outcome = await this.#command({ type: "listDocuments" });
+    if (outcome.type !== "documents") throw unexpected(outcome);
+    return outcome.documents;
+  }
+
+  /**
+   * A document as a file of Automerge. It is fetched from the relay if it is not here; without a connection the promise rejects with
+   * `track_not_here`.
+   */
+  async readDocument(doc: DocId): Promise<Uint8Array> {
+    const outcome = await this.#command({ type: "readDocument", doc });
+    if (outcome.type !== "document") throw unexpected(outcome);
+    return outcome.bytes;
+  }
+
+  /** Resolves for each document of an archive to whether it is new or here. At most 100,000 at once. */
+  async checkDocuments(documents: readonly DocumentRef[]): Promise<ImportMatch[]> {
+    const refs = documents.map(({ kind, id }) => ({ kind, id, track: null }));
+    const outcome = await this.#command({ type: "checkDocuments", documents: refs });
+    if (outcome.type !== "importChecked") throw unexpected(outcome);
+    return outcome.found;
+  }
+
+  /**
+   * Imports a document that an `Importer` read from an archive of an account, also of another one, as a document of this account.
+   * Resolves to its id, if it has one. Importing it again changes nothing. Settings, profile and relations that are here stay. Import
+   * in the order of the archive, because drives refer to cars.
+   */
+  async importDocument({ kind, id, bytes, track }: ArchivedDocument): Promise<DocId | null> {
+    const outcome = await this.#command({ type: "importDocument", document: { kind, id, bytes, track } });
+    if (outcome.type !== "done") throw unexpected(outcome);
+    return outcome.doc;
   }
 
   /** Loads the track of a drive into the topic `track`. */
@@ -543,6 +581,8 @@ export class Tourismo {
       case "importChecked":
       case "attacked":
       case "fixes":
+      case "documents":
+      case "document":
       case "token":
       case "recoveryWords":
       case "recoverySecret":

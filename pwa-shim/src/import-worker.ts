@@ -1,15 +1,19 @@
 // The worker of an importer: reads and writes files with the importer's WebAssembly.
 
-import init, { Importer as WasmImporter, writeDrive } from "../pkg/tourismo_import_wasm.js";
+import init, { ArchiveWriter, Importer as WasmImporter, writeDrive } from "../pkg/tourismo_import_wasm.js";
 
+import { type ArchiveOutput, openArchiveOutput } from "./archive-output.ts";
 import { messageOf } from "./errors.ts";
 import type { Found } from "./generated/types.ts";
-import type { FromImportWorker, ToImportWorker } from "./importer.ts";
+import type { ArchiveStep, FromImportWorker, ToImportWorker } from "./importer.ts";
 
 /** Exists in workers only. TypeScript's types are those of a page. */
 declare const FileReaderSync: new () => { readAsArrayBuffer(blob: Blob): ArrayBuffer };
 
 let reading: { importer: WasmImporter; readBytes: number } | undefined;
+let writing: { writer: ArchiveWriter; output: ArchiveOutput } | undefined;
+/** The output of the last archive, which can be removed after it is complete. */
+let written: ArchiveOutput | undefined;
 
 addEventListener("message", async ({ data }: MessageEvent<ToImportWorker>) => {
   const { request } = data;
@@ -36,9 +40,45 @@ async function answer(message: ToImportWorker): Promise<FromImportWorker> {
       const written = writeDrive(message.format, message.title, fixes, Uint32Array.from(parts));
       return { type: "written", request, bytes: new Uint8Array(written) };
     }
+    case "archive":
+      await load(message.wasm);
+      return { type: "archived", request, archive: await writeArchive(message.step) };
     default:
       return message satisfies never;
   }
+}
+
+async function writeArchive(step: ArchiveStep): Promise<Blob | null> {
+  if (step.type === "begin" || step.type === "remove") {
+    writing?.writer.free();
+    await (writing?.output ?? written)?.remove();
+    written = undefined;
+    writing = step.type === "begin" ? { writer: new ArchiveWriter(), output: await openArchiveOutput() } : undefined;
+    return null;
+  }
+  if (!writing) throw new Error("no archive was begun");
+  const { writer, output } = writing;
+  switch (step.type) {
+    case "document": {
+      const { kind, id, bytes, track } = step.document;
+      writer.addDocument(kind, id, bytes, track ?? undefined);
+      break;
+    }
+    case "gpx":
+      writer.addGpx(step.id, step.title, step.startedAt, step.drive.fixes, Uint32Array.from(step.drive.parts));
+      break;
+    case "json":
+      writer.addJson(step.name, step.json);
+      break;
+    case "finish":
+      [writing, written] = [undefined, output];
+      output.write(new Uint8Array(writer.finish(step.account, step.exportedAt, step.missing)));
+      return output.finish();
+    default:
+      return step satisfies never;
+  }
+  output.write(new Uint8Array(writer.take()));
+  return null;
 }
 
 async function load(wasm: string | undefined): Promise<void> {

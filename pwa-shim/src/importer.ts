@@ -2,7 +2,7 @@
 // first call. It does not use the engine: `Tourismo.checkImport` and `Tourismo.importDrive` take its results.
 
 import { TourismoError } from "./errors.ts";
-import type { DocId, ExportFormat, Found } from "./generated/types.ts";
+import type { AccountId, ArchivedDocument, DocId, ExportFormat, Found } from "./generated/types.ts";
 
 /** How to open an importer. Everything has a default. */
 export interface ImporterOptions {
@@ -37,12 +37,23 @@ export interface DriveFixes {
 export type ToImportWorker =
   | { type: "read"; request: number; wasm: string | undefined; file: File }
   | { type: "next"; request: number }
-  | { type: "write"; request: number; wasm: string | undefined; format: ExportFormat; title: string; drive: DriveFixes };
+  | { type: "write"; request: number; wasm: string | undefined; format: ExportFormat; title: string; drive: DriveFixes }
+  | { type: "archive"; request: number; wasm: string | undefined; step: ArchiveStep };
+
+/** A step of writing an archive. */
+export type ArchiveStep =
+  | { type: "begin" }
+  | { type: "document"; document: ArchivedDocument }
+  | { type: "gpx"; id: DocId; title: string; startedAt: number; drive: DriveFixes }
+  | { type: "json"; name: string; json: string }
+  | { type: "finish"; account: AccountId; exportedAt: number; missing: DocId[] }
+  | { type: "remove" };
 
 /** Messages of the import worker to its page. */
 export type FromImportWorker =
   | { type: "found"; request: number; found: Found | null; readBytes: number }
   | { type: "written"; request: number; bytes: Uint8Array<ArrayBuffer> }
+  | { type: "archived"; request: number; archive: Blob | null }
   | { type: "failed"; request: number; message: string };
 
 /** The media type and the file extension of each format. */
@@ -115,6 +126,17 @@ export class Importer {
     return new File([answer.bytes], `${fileName(title)}.${ending}`, { type });
   }
 
+  /** Begins an archive of an account, for `exportAccount`. One importer writes one archive at a time. */
+  async beginArchive(): Promise<ArchiveFile> {
+    const step = async (step: ArchiveStep): Promise<Blob | null> => {
+      const answer = await this.#ask((request) => ({ type: "archive", request, wasm: this.#wasm(), step }));
+      if (answer.type !== "archived") throw new TourismoError("core_failed", `unexpected answer ${answer.type}`);
+      return answer.archive;
+    };
+    await step({ type: "begin" });
+    return new ArchiveFile(step);
+  }
+
   /** Stops the worker. The next call starts another one. */
   close(): void {
     this.#worker?.terminate();
@@ -170,6 +192,43 @@ export class Importer {
   #wasm(): string | undefined {
     const { wasmUrl } = this.#options;
     return wasmUrl === undefined ? undefined : new URL(wasmUrl, location.href).href;
+  }
+}
+
+/** An archive of an account that is being written. */
+export class ArchiveFile {
+  readonly #step: (step: ArchiveStep) => Promise<Blob | null>;
+
+  constructor(step: (step: ArchiveStep) => Promise<Blob | null>) {
+    this.#step = step;
+  }
+
+  /** Adds a document. */
+  async addDocument(document: ArchivedDocument): Promise<void> {
+    await this.#step({ type: "document", document });
+  }
+
+  /** Adds the positions of a drive as GPX. */
+  async addGpx({ id, title, startedAt }: { id: DocId; title: string; startedAt: number }, drive: DriveFixes): Promise<void> {
+    await this.#step({ type: "gpx", id, title, startedAt, drive });
+  }
+
+  /** Adds a file of JSON. */
+  async addJson(name: string, json: string): Promise<void> {
+    await this.#step({ type: "json", name, json });
+  }
+
+  /** Completes the archive. `missing` are the documents that are not in it. */
+  async finish(account: AccountId, missing: DocId[]): Promise<File> {
+    const now = Date.now();
+    const archive = await this.#step({ type: "finish", account, exportedAt: now, missing });
+    if (!archive) throw new TourismoError("core_failed", "the archive was not written");
+    return new File([archive], `Tourismo ${new Date(now).toISOString().slice(0, 10)}.zip`, { type: "application/zip" });
+  }
+
+  /** Removes the archive from the disk of the browser, also an incomplete one. */
+  async remove(): Promise<void> {
+    await this.#step({ type: "remove" });
   }
 }
 

@@ -1,10 +1,12 @@
 // The public surface of @tourismo/client.
 
+export { type AccountExport, type ExportOptions, exportAccount } from "./account-export.ts";
 export { openTourismo, type Tourismo, type TourismoOptions } from "./client.ts";
 export type { Status, Views } from "./core.ts";
 export { type ErrorCode, TourismoError } from "./errors.ts";
 export type * from "./generated/types.ts";
 export {
+  ArchiveFile,
   type DriveFixes,
   type DriveToImport,
   Importer,

@@ -7,10 +7,12 @@ use std::io::{IsTerminal, stderr};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tourismo_core::id::AccountId;
+use tourismo_core::time::Timestamp;
 use tourismo_server::maintenance::{self, Finding, MaintenanceError, Report};
 use tourismo_server::{Config, Durability, Limits, Location, OpenError, Origin, Server, StartError, TimeSource};
 use tracing_subscriber::EnvFilter;
@@ -37,6 +39,8 @@ enum Command {
     /// Read the whole log, derive rows and counters again, and compare. Exit code 0: no findings, 1: findings, 2: the
     /// database cannot be read.
     Check(Check),
+    /// Write everything of one account into a zip archive, also while the database is served. The app imports it.
+    Export(Export),
     /// Print the OpenAPI description of the HTTP API.
     Openapi,
 }
@@ -105,6 +109,18 @@ struct Check {
     /// Delete everything derived from the log (heads, digests, feeds) and derive it again. Stop the server first.
     #[arg(long)]
     repair: bool,
+}
+
+#[derive(Args)]
+struct Export {
+    #[command(flatten)]
+    data: Data,
+    /// The id of the account, a UUID.
+    #[arg(long)]
+    account: AccountId,
+    /// Path of the archive. The file appears under this name once it is complete.
+    #[arg(long)]
+    to: PathBuf,
 }
 
 #[derive(Args)]
@@ -221,6 +237,16 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
                 println!("restore: {} is in place: {}", from.display(), counted(&restored.report));
                 if let Some(kept) = restored.kept {
                     println!("restore: what was there is kept as {}", kept.display());
+                }
+            }
+            Command::Export(Export { data, account, to }) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+                let now = Timestamp(i64::try_from(now)?);
+                let export = maintenance::export_account(&data.location()?, account, now, &to).await?;
+                let maintenance::AccountExport { documents, drives, missing } = export;
+                println!("export: {documents} documents, {drives} drives among them, in {}", to.display());
+                for doc in missing {
+                    println!("export: document {doc} cannot be read");
                 }
             }
             Command::Openapi => print!("{}", tourismo_server::openapi_json()),

@@ -1,4 +1,4 @@
-//! Maintenance commands: copying a served database, restoring a copy, checking.
+//! Maintenance commands: copying a served database, restoring a copy, checking, exporting an account.
 //!
 //! Each is one function from the location of a database to a report. Nothing here prints or serves. Postgres has its
 //! own tools for copies; they cannot begin another epoch of the log.
@@ -6,6 +6,7 @@
 mod backup;
 mod check;
 mod entries;
+mod export;
 mod membership;
 mod recount;
 mod restore;
@@ -16,7 +17,10 @@ use std::path::{Path, PathBuf};
 pub use self::backup::{Backup, back_up};
 pub(crate) use self::check::bring_rows_up_to_date;
 pub use self::check::{EntryFault, Finding, Quarantined, Report, check, repair};
+pub use self::export::{AccountExport, export_account};
 pub use self::restore::{Restored, begin_again, restore};
+use tourismo_core::id::AccountId;
+
 use crate::db::sqlite::Obstacle;
 use crate::db::{ClaimError, Location, OpenError};
 
@@ -83,6 +87,12 @@ pub enum MaintenanceError {
         database: Location,
         /// The damage.
         findings: Vec<Finding>,
+    },
+    /// The database has no such account.
+    #[error("there is no account {account}")]
+    NoAccount {
+        /// The account.
+        account: AccountId,
     },
     /// The database was written by another version of this program.
     #[error("{database} was written by another version: use that version, or start this one's server on it first")]

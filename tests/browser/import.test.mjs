@@ -5,10 +5,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { crc32, gzipSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 
 import { serveApp } from "./app.mjs";
 import { errorsOf, kill, newProfile, openPhone } from "./chromium.mjs";
+import { FIXES, gpx, zip } from "./files.mjs";
 import { until } from "./relay.mjs";
 
 const SHOTS = process.env.TOURISMO_SCREENSHOTS;
@@ -107,10 +108,54 @@ test("drives_of_other_apps_come_in_without_network_and_go_out_again", { timeout:
   await kill(phone, profile);
   phone = await openPhone(profile, { locale: "en-GB" });
   page = phone.pages()[0];
+  // Chromium has a launch queue in installed apps only.
+  await page.addInitScript(() => {
+    const launchQueue = { setConsumer: (consumer) => (globalThis.openedByTest = consumer) };
+    Object.defineProperty(globalThis, "launchQueue", { value: launchQueue, configurable: true });
+  });
   await open();
   await page.getByTestId("import-report").getByText(`${MANY} drives`).waitFor();
   await page.getByRole("link", { name: "Show drives" }).click();
   await until("each is there once", async () => (await page.getByTestId("drive").count()) === MANY + 2);
+
+  // Files are dropped, and an import is cancelled: the drives until then stay, and the others are new.
+  const more = Object.fromEntries(Array.from({ length: MANY }, (_, i) => [`${i}.gpx`, gpx(`More ${i}`, 10 + MANY + i)]));
+  await open();
+  const dropped = await page.evaluateHandle(
+    ([bytes]) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0))], "more.zip"));
+      return transfer;
+    },
+    [zip(more).toString("base64")],
+  );
+  await page.getByTestId("drop").dispatchEvent("drop", { dataTransfer: dropped });
+  await preview().getByText(`${MANY} new`).waitFor();
+  await page.getByTestId("keep").click();
+  await until("some are imported", async () => /^[1-9]/.test(await page.getByTestId("import-progress").textContent()));
+  await page.getByTestId("import-progress").getByRole("button", { name: "Cancel" }).click();
+  const report = page.getByTestId("import-report");
+  await report.getByText("The import was cancelled.").waitFor();
+  const imported = Number((await report.locator("strong").textContent()).replace(/\D/g, ""));
+  assert.ok(imported > 0 && imported < MANY, `${imported} before it was cancelled`);
+  await page.reload();
+  await page.getByTestId("drop").waitFor();
+  await choose(file("more.zip", zip(more)));
+  await preview()
+    .getByText(`${MANY - imported} new, ${imported} here already`)
+    .waitFor();
+  await preview().getByRole("button", { name: "Cancel" }).click();
+
+  // The system opens a file with the app.
+  await page.evaluate(
+    async ([content]) => {
+      const handle = { getFile: async () => new File([content], "opened.gpx") };
+      globalThis.openedByTest({ files: [handle] });
+    },
+    [gpx("Opened", 6)],
+  );
+  await page.getByTestId("candidate").getByText("Opened").waitFor();
+  await preview().getByRole("button", { name: "Cancel" }).click();
 
   // Another app shares a file.
   await page.evaluate(
@@ -121,6 +166,7 @@ test("drives_of_other_apps_come_in_without_network_and_go_out_again", { timeout:
     },
     [gpx("Shared", 5)],
   );
+  await page.goto(`${address}#/drives`);
   await open();
   await preview().getByText("1 drive in 1 file: 1 new").waitFor();
   await page.getByTestId("candidate").getByText("Shared").waitFor();
@@ -130,51 +176,4 @@ test("drives_of_other_apps_come_in_without_network_and_go_out_again", { timeout:
   );
 });
 
-const FIXES = 120;
 const MANY = 400;
-
-/** A drive of two minutes at 20 m/s, on a day and a road of its own. */
-function gpx(name, index) {
-  const point = (second) => {
-    const lat = 46.5 + index * 0.05 + (second * 20) / 111_320;
-    const time = new Date(Date.UTC(2024, 5, 1, 9, 0, second) + index * 86_400_000).toISOString();
-    return (
-      `<trkpt lat="${lat.toFixed(6)}" lon="10.4"><ele>1800</ele><time>${time}</time><extensions>` +
-      "<g:TrackPointExtension><g:speed>20</g:speed></g:TrackPointExtension>" +
-      "<o:accuracy_horizontal>5</o:accuracy_horizontal></extensions></trkpt>"
-    );
-  };
-  const spaces =
-    'xmlns="http://www.topografix.com/GPX/1/1" xmlns:g="http://www.garmin.com/xmlschemas/TrackPointExtension/v2" ' +
-    'xmlns:o="http://opentracksapp.com/xmlschemas/v1"';
-  const points = Array.from({ length: FIXES }, (_, second) => point(second)).join("\n");
-  return `<gpx ${spaces}><trk>${name && `<name>${name}</name>`}<trkseg>${points}</trkseg></trk></gpx>`;
-}
-
-/** A zip archive whose files are not compressed. */
-function zip(files) {
-  const [parts, list] = [[], []];
-  let at = 0;
-  for (const [name, content] of Object.entries(files)) {
-    const [path, bytes] = [Buffer.from(name), Buffer.from(content)];
-    const common = Buffer.alloc(26);
-    common.writeUInt16LE(20, 0);
-    common.writeUInt32LE(crc32(bytes), 10);
-    common.writeUInt32LE(bytes.length, 14);
-    common.writeUInt32LE(bytes.length, 18);
-    common.writeUInt16LE(path.length, 22);
-    const tail = Buffer.alloc(14);
-    tail.writeUInt32LE(at, 10);
-    parts.push(Buffer.from("PK\x03\x04"), common, path, bytes);
-    list.push(Buffer.from("PK\x01\x02\x14\x00"), common, tail, path);
-    at += 4 + common.length + path.length + bytes.length;
-  }
-  const directory = Buffer.concat(list);
-  const end = Buffer.alloc(22);
-  end.write("PK\x05\x06");
-  end.writeUInt16LE(Object.keys(files).length, 8);
-  end.writeUInt16LE(Object.keys(files).length, 10);
-  end.writeUInt32LE(directory.length, 12);
-  end.writeUInt32LE(at, 16);
-  return Buffer.concat([...parts, directory, end]);
-}

@@ -184,6 +184,8 @@ pub async fn order(phone: &mut Phone, name: &'static str, command: Command) -> R
             | CommandOutcome::RecoveryWords { .. }
             | CommandOutcome::RecoverySecret { .. }
             | CommandOutcome::WrongWords { .. }
+            | CommandOutcome::Documents { .. }
+            | CommandOutcome::Document { .. }
             | CommandOutcome::Token { .. },
         ) => Ok(None),
         Some(CommandOutcome::Refused { code }) => Err(RideError::Refused { command: name, code }),

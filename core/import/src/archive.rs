@@ -2,14 +2,20 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::rc::Rc;
 
+use serde_bytes::ByteBuf;
+use tourismo_core::id::DocId;
+use tourismo_core::kind::DocKind;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use crate::found::{FileError, MAX_BYTES};
+use crate::account::{self, FORMAT, MANIFEST, Manifest, VERSION};
+use crate::format::{Format, START_BYTES};
+use crate::found::{Draft, FileError, FoundDocument, MAX_BYTES};
 use crate::strava::{self, Label};
+use crate::takeout;
 
 /// Maximum number of files in an archive.
 const MAX_FILES: usize = 100_000;
@@ -25,6 +31,8 @@ pub(crate) struct Archive<R> {
     zip: ZipArchive<Budget<R>>,
     next: usize,
     labels: BTreeMap<String, Label>,
+    /// The documents that are still to be read, if it is an archive of an account: index, kind and id, the last one first.
+    documents: Option<Vec<(usize, DocKind, DocId)>>,
     /// The number of bytes that may still be unpacked.
     left: u64,
 }
@@ -32,8 +40,17 @@ pub(crate) struct Archive<R> {
 /// A file of an archive.
 pub(crate) struct Entry {
     pub(crate) name: String,
-    pub(crate) bytes: Result<Vec<u8>, FileError>,
-    pub(crate) label: Option<Label>,
+    pub(crate) content: Result<Content, FileError>,
+}
+
+/// The content of a file of an archive.
+pub(crate) enum Content {
+    /// A file of any format, with its label if the archive has one.
+    File { bytes: Vec<u8>, label: Option<Label> },
+    /// The drives of a file that is too large to be in memory.
+    Drafts(Vec<Draft>),
+    /// A document of an archive of an account.
+    Document(FoundDocument),
 }
 
 impl<R: Read + Seek> Archive<R> {
@@ -50,7 +67,10 @@ impl<R: Read + Seek> Archive<R> {
         }
         budget.set(None);
         let left = length.saturating_mul(MAX_RATIO).saturating_add(ALWAYS_BYTES);
-        let mut archive = Archive { zip, next: 0, labels: BTreeMap::new(), left };
+        let mut archive = Archive { zip, next: 0, labels: BTreeMap::new(), documents: None, left };
+        if archive.is_of_account()? {
+            archive.documents = Some(archive.list_documents());
+        }
         if let Some(index) = archive.zip.index_for_name(strava::TABLE)
             && let Ok(table) = archive.bytes(index)
         {
@@ -59,8 +79,50 @@ impl<R: Read + Seek> Archive<R> {
         Ok(archive)
     }
 
-    /// Returns the next file. Folders and hidden files of operating systems are skipped.
+    /// Returns whether it is an archive of an account.
+    ///
+    /// # Errors
+    /// [`FileError::NewerVersion`] if this version cannot read it.
+    fn is_of_account(&mut self) -> Result<bool, FileError> {
+        let Some(index) = self.zip.index_for_name(MANIFEST) else { return Ok(false) };
+        let manifest = self.bytes(index).ok().and_then(|bytes| serde_json::from_slice::<Manifest>(&bytes).ok());
+        match manifest.filter(|manifest| manifest.format == FORMAT) {
+            Some(manifest) if manifest.version > VERSION => Err(FileError::NewerVersion),
+            manifest => Ok(manifest.is_some()),
+        }
+    }
+
+    fn list_documents(&self) -> Vec<(usize, DocKind, DocId)> {
+        let document = |index: usize| {
+            let (order, kind, id) = account::document_of(&self.zip.name_for_index(index)?.ok()?)?;
+            Some((order, index, kind, id))
+        };
+        let mut documents: Vec<_> = (0..self.zip.len()).filter_map(document).collect();
+        documents.sort_by_key(|(order, index, ..)| std::cmp::Reverse((*order, *index)));
+        documents.into_iter().map(|(_, index, kind, id)| (index, kind, id)).collect()
+    }
+
+    fn document(&mut self, index: usize, kind: DocKind, id: DocId, file: &str) -> Result<FoundDocument, FileError> {
+        let bytes = self.bytes(index)?;
+        let track = match kind {
+            DocKind::Drive => {
+                let index = self.zip.index_for_name(&account::track_name(&id));
+                Some(self.bytes(index.ok_or_else(|| FileError::damaged("the track of the drive is missing"))?)?)
+            }
+            _ => None,
+        };
+        let (bytes, track) = (ByteBuf::from(bytes), track.map(ByteBuf::from));
+        Ok(FoundDocument { file: file.to_owned(), kind, id, bytes, track })
+    }
+
+    /// Returns the next file. Folders and hidden files of operating systems are skipped, and in an archive of an account
+    /// everything but documents.
     pub(crate) fn next(&mut self) -> Option<Entry> {
+        if let Some(documents) = &mut self.documents {
+            let (index, kind, id) = documents.pop()?;
+            let name = account::document_name(kind, &id).unwrap_or_default();
+            return Some(Entry { content: self.document(index, kind, id, &name).map(Content::Document), name });
+        }
         while self.next < self.zip.len() {
             let index = self.next;
             self.next += 1;
@@ -73,12 +135,22 @@ impl<R: Read + Seek> Archive<R> {
                 continue;
             }
             let label = self.labels.get(&name).cloned();
-            return Some(Entry { bytes: self.bytes(index), name, label });
+            let content = self.read(index, |reader, allowed| read_content(reader, allowed, label));
+            return Some(Entry { content, name });
         }
         None
     }
 
     fn bytes(&mut self, index: usize) -> Result<Vec<u8>, FileError> {
+        self.read(index, |reader, allowed| read_limited(reader, allowed))
+    }
+
+    /// Reads a file within its limit of bytes.
+    fn read<T>(
+        &mut self,
+        index: usize,
+        read: impl FnOnce(&mut dyn Read, u64) -> Result<T, FileError>,
+    ) -> Result<T, FileError> {
         let packed = self.zip.by_index_data(index).map_err(damaged)?;
         if packed.encrypted() {
             return Err(FileError::Encrypted);
@@ -87,10 +159,25 @@ impl<R: Read + Seek> Archive<R> {
         if packed.size() > allowed {
             return Err(FileError::Bomb);
         }
-        let read = read_limited(self.zip.by_index(index).map_err(damaged)?, allowed);
-        self.left -= read.as_ref().map_or(allowed, |bytes| bytes.len() as u64).min(self.left);
+        // One more shows that there are more.
+        let mut reader = self.zip.by_index(index).map_err(damaged)?.take(allowed + 1);
+        let read = read(&mut reader, allowed);
+        let count = allowed + 1 - reader.limit();
+        self.left -= count.min(self.left);
         read
     }
+}
+
+/// Reads a file. A location history is read as a stream, any other file into memory.
+pub(crate) fn read_content(mut reader: impl Read, allowed: u64, label: Option<Label>) -> Result<Content, FileError> {
+    let mut start = Vec::new();
+    reader.by_ref().take(START_BYTES as u64).read_to_end(&mut start).map_err(unreadable)?;
+    let format = Format::of(&start);
+    let whole = Cursor::new(start).chain(reader);
+    if format == Some(Format::Records) {
+        return Ok(Content::Drafts(takeout::read_records(whole)?));
+    }
+    Ok(Content::File { bytes: read_limited(whole, allowed)?, label })
 }
 
 /// Reads everything, up to the limits of a file.

@@ -1,9 +1,9 @@
 //! The format of a file, by its content.
 
-use crate::{table, text};
+use crate::{table, takeout, text};
 
 /// The format is found in this number of bytes at the start.
-const START_BYTES: usize = 16 << 10;
+pub(crate) const START_BYTES: usize = 16 << 10;
 
 /// A format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub(crate) enum Format {
     Tcx,
     Kml,
     GeoJson,
+    /// The location history of Google Takeout.
+    Records,
+    /// The location history of a phone with Google's Timeline.
+    Timeline,
     Nmea,
     Vbo,
     Table,
@@ -33,6 +37,8 @@ impl Format {
         let text = text.trim_start();
         match text.chars().next()? {
             '<' => of_xml(text),
+            '{' | '[' if takeout::is_timeline(text) => Some(Format::Timeline),
+            '{' if takeout::is_records(text) => Some(Format::Records),
             '{' => is_geojson(text).then_some(Format::GeoJson),
             _ if text.lines().any(is_sentence) => Some(Format::Nmea),
             _ if text.to_lowercase().contains("[column names]") => Some(Format::Vbo),

@@ -5,6 +5,8 @@ use serde_bytes::ByteBuf;
 use sha2::{Digest, Sha256};
 use tourismo_core::fix::{Fix, packed};
 use tourismo_core::geodesy::{Bounds, Position, distance_m};
+use tourismo_core::id::DocId;
+use tourismo_core::kind::DocKind;
 use tourismo_core::time::Timestamp;
 
 /// Maximum size of a file, also in an archive, bytes: 50 hours of GPX at one fix a second are about 40 MB.
@@ -23,6 +25,8 @@ const MAX_TITLE: usize = 200;
 pub enum Found {
     /// A drive.
     Drive(FoundDrive),
+    /// A document of an archive of an account. They come in the order of an import: cars before drives.
+    Document(FoundDocument),
     /// A file that cannot be read as a drive.
     Refused(RefusedFile),
     /// The last result of an archive with files of other formats, such as photos.
@@ -65,6 +69,24 @@ pub struct FoundDrive {
     /// The positions that have a time, in the order of time, as [`packed`] writes them.
     #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
     pub fixes: ByteBuf,
+}
+
+/// A document of an archive of an account.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct FoundDocument {
+    /// Its path in the archive.
+    pub file: String,
+    /// Its kind.
+    pub kind: DocKind,
+    /// Its id.
+    pub id: DocId,
+    /// The document as a file of Automerge.
+    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+    pub bytes: ByteBuf,
+    /// The track of a drive, likewise.
+    #[cfg_attr(feature = "ts", ts(type = "Uint8Array | null"))]
+    pub track: Option<ByteBuf>,
 }
 
 /// A file that cannot be read.
@@ -113,6 +135,9 @@ pub enum FileError {
     /// More fixes than [`MAX_FIXES`] in one drive.
     #[error("the drive has too many positions")]
     TooLong,
+    /// An archive of an account from a later version of the app.
+    #[error("the archive is from a later version of the app")]
+    NewerVersion,
     /// Reading from the disk failed.
     #[error("the file cannot be read: {detail}")]
     Unreadable {

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::io::{Cursor, Read, Seek};
 
-use crate::archive::{Archive, gunzip, read_limited};
+use crate::archive::{Archive, Content, gunzip, read_content};
 use crate::format::Format;
-use crate::found::{Draft, FileError, Found, RefusedFile};
+use crate::found::{Draft, FileError, Found, FoundDocument, RefusedFile};
 use crate::gpx::{self, Fault, GpxError};
 use crate::strava::Label;
-use crate::{fit, geojson, kml, nmea, table, tcx, vbo};
+use crate::{fit, geojson, kml, nmea, table, takeout, tcx, vbo};
 
 /// Maximum depth of archives in archives, including packed files.
 const MAX_NESTING: usize = 3;
@@ -44,9 +44,15 @@ impl<R: Read + Seek> Import<R> {
             _ if start.is_empty() => return Err(FileError::Empty),
             _ => {}
         }
-        let bytes = read_limited(reader, u64::MAX)?;
         let file = self.file.clone();
-        if self.read(&file, &bytes, None, 0) { Ok(State::Done) } else { Err(FileError::UnknownFormat) }
+        let is_known = match read_content(reader, u64::MAX, None)? {
+            Content::File { bytes, label } => self.read(&file, &bytes, label.as_ref(), 0),
+            content => {
+                self.take(&file, Ok(content), 0);
+                true
+            }
+        };
+        if is_known { Ok(State::Done) } else { Err(FileError::UnknownFormat) }
     }
 
     /// Reads a file or refuses it. Returns whether its format is known.
@@ -64,13 +70,7 @@ impl<R: Read + Seek> Import<R> {
             Some(Format::Zip) => match Archive::open(Cursor::new(bytes)) {
                 Ok(mut archive) => {
                     while let Some(entry) = archive.next() {
-                        let name = format!("{file}/{}", entry.name);
-                        match entry.bytes {
-                            Ok(bytes) => {
-                                self.count(|import| import.read(&name, &bytes, entry.label.as_ref(), nesting + 1))
-                            }
-                            Err(error) => self.refuse(&name, error),
-                        }
+                        self.take(&format!("{file}/{}", entry.name), entry.content, nesting + 1);
                     }
                     return true;
                 }
@@ -81,6 +81,8 @@ impl<R: Read + Seek> Import<R> {
             Some(Format::Tcx) => tcx::read(bytes),
             Some(Format::Kml) => kml::read(bytes),
             Some(Format::GeoJson) => geojson::read(bytes),
+            Some(Format::Records) => takeout::read_records(bytes),
+            Some(Format::Timeline) => takeout::read_timeline(bytes),
             Some(Format::Nmea) => nmea::read(bytes),
             Some(Format::Vbo) => vbo::read(bytes),
             Some(Format::Table) => table::read(bytes),
@@ -120,10 +122,19 @@ impl<R: Read + Seek> Import<R> {
         self.ready.push_back(Found::Refused(RefusedFile { file: file.to_owned(), error }));
     }
 
-    /// Counts a file of an archive that has no known format.
-    fn count(&mut self, read: impl FnOnce(&mut Self) -> bool) {
-        if !read(self) {
-            self.ignored += 1;
+    /// Takes a file of an archive. Files without a known format are counted.
+    fn take(&mut self, file: &str, content: Result<Content, FileError>, nesting: usize) {
+        match content {
+            Ok(Content::Document(document)) => {
+                self.ready.push_back(Found::Document(FoundDocument { file: file.to_owned(), ..document }));
+            }
+            Ok(Content::Drafts(drafts)) => self.keep(file, drafts, None),
+            Ok(Content::File { bytes, label }) => {
+                if !self.read(file, &bytes, label.as_ref(), nesting) {
+                    self.ignored += 1;
+                }
+            }
+            Err(error) => self.refuse(file, error),
         }
     }
 }
@@ -144,10 +155,7 @@ impl<R: Read + Seek> Iterator for Import<R> {
                 }),
                 State::Archive(mut archive) => match archive.next() {
                     Some(entry) => {
-                        match entry.bytes {
-                            Ok(bytes) => self.count(|import| import.read(&entry.name, &bytes, entry.label.as_ref(), 1)),
-                            Err(error) => self.refuse(&entry.name, error),
-                        }
+                        self.take(&entry.name, entry.content, 1);
                         State::Archive(archive)
                     }
                     None => State::Done,

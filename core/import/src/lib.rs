@@ -7,6 +7,7 @@
 //! This crate has no clock, no randomness, and no IO except the reader that the caller passes. It expands no entity of an XML
 //! file, and every unpacked file has a limit ([`MAX_BYTES`]).
 
+mod account;
 mod archive;
 mod fit;
 mod format;
@@ -19,6 +20,7 @@ mod nmea;
 mod numbers;
 mod strava;
 mod table;
+mod takeout;
 mod tcx;
 #[cfg(test)]
 mod testing;
@@ -29,5 +31,5 @@ mod vbo;
 pub mod write;
 mod xml;
 
-pub use self::found::{FileError, Found, FoundDrive, MAX_BYTES, MAX_FIXES, RefusedFile};
+pub use self::found::{FileError, Found, FoundDocument, FoundDrive, MAX_BYTES, MAX_FIXES, RefusedFile};
 pub use self::import::Import;

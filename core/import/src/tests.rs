@@ -7,10 +7,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 use tourismo_core::fix::{Fix, packed};
+use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::kind::DocKind;
+use tourismo_core::time::Timestamp;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use crate::testing::drive;
+use crate::write::account::AccountWriter;
 use crate::write::{ExportFormat, write};
 use crate::{FileError, Found, FoundDrive, Import};
 
@@ -181,6 +185,106 @@ fn each_format_is_known_by_its_content() {
     );
 }
 
+/// Locations of a day: at home, a drive of ten minutes at 15 m/s with a stop of two, at work, and a walk.
+fn location_history(write: impl Fn(i64, f64, f64) -> String) -> String {
+    let mut at_s = 0;
+    let mut lat_deg = 46.5;
+    let mut locations = Vec::new();
+    let mut put = |steps: i64, every_s: i64, mps: f64| {
+        for _ in 0..steps {
+            at_s += every_s;
+            lat_deg += every_s as f64 * mps / 111_200.0;
+            locations.push(write(NINE + at_s * 1000, lat_deg, 10.4));
+        }
+    };
+    put(60, 120, 0.0);
+    put(10, 30, 15.0);
+    put(2, 60, 0.0);
+    put(10, 30, 15.0);
+    put(60, 120, 0.0);
+    put(20, 60, 1.2);
+    locations.join(",")
+}
+
+#[test]
+fn a_location_history_of_google_gives_the_drives_in_it() {
+    let iso = |ms: i64| crate::numbers::iso(Timestamp(ms));
+    let e7 = |degrees: f64| (degrees * 1e7).round();
+    let records = location_history(|ms, lat, lon| {
+        let (at, lat, lon) = (iso(ms), e7(lat), e7(lon));
+        format!(
+            r#"{{"latitudeE7":{lat},"longitudeE7":{lon},"accuracy":12,"activity":[{{"activity":[{{"type":"IN_VEHICLE","confidence":80}}]}}],"source":"WIFI","timestamp":"{at}"}}"#
+        )
+    });
+    let old = location_history(|ms, lat, lon| {
+        format!(r#"{{"timestampMs":"{ms}","latitudeE7":{},"longitudeE7":{},"accuracy":12}}"#, e7(lat), e7(lon))
+    });
+    let android = location_history(|ms, lat, lon| {
+        let at = iso(ms);
+        format!(
+            r#"{{"startTime":"{at}","endTime":"{at}","timelinePath":[{{"point":"{lat:.7}°, {lon:.7}°","time":"{at}"}}]}}"#
+        )
+    });
+    let signals = location_history(|ms, lat, lon| {
+        let at = iso(ms);
+        format!(
+            r#"{{"position":{{"LatLng":"{lat:.7}°, {lon:.7}°","accuracyMeters":9,"timestamp":"{at}"}}}},{{"wifiScan":{{}}}}"#
+        )
+    });
+    let ios = location_history(|ms, lat, lon| {
+        let at = iso(ms - 120_000);
+        format!(
+            r#"{{"startTime":"{at}","endTime":"{at}","timelinePath":[{{"point":"geo:{lat:.7},{lon:.7}","durationMinutesOffsetFromStartTime":"2"}}]}}"#
+        )
+    });
+    for (name, text, kind) in [
+        ("Records.json", format!("{{\"locations\":[{records}]}}"), "Driving"),
+        ("Location History.json", format!("{{\n  \"locations\" : [ {old} ]}}"), ""),
+        ("Timeline of Android", format!("{{\"semanticSegments\":[{android}],\"rawSignals\":[]}}"), ""),
+        ("signals of Android", format!("{{\"rawSignals\":[{signals}],\"userLocationProfile\":{{}}}}"), ""),
+        ("Timeline of iOS", format!("[{ios}]"), ""),
+    ] {
+        let drive = match <[Found; 1]>::try_from(found(name, text.as_bytes())) {
+            Ok([Found::Drive(drive)]) => drive,
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!((drive.kind.as_str(), drive.problem_count), (kind, 0), "{name}");
+        assert!((8_900.0..9_100.0).contains(&drive.distance_m), "{name}: {} m", drive.distance_m);
+        assert_eq!(drive.ended_at.millis_since(drive.started_at), 720_000, "{name}");
+    }
+    let mut locations: Vec<&str> = old.split_inclusive('}').map(|location| location.trim_start_matches(',')).collect();
+    locations.reverse();
+    let newest_first = only(format!("{{\"locations\":[{}]}}", locations.join(",")).as_bytes());
+    assert!(newest_first.is_reordered && (8_900.0..9_100.0).contains(&newest_first.distance_m), "{newest_first:?}");
+    let cut = format!("{{\"locations\":[{}", &records[..records.len() * 2 / 3]);
+    assert_eq!(only(cut.as_bytes()).problem_count, 1, "what stands before the damage is read");
+    let home = r#"{"locations":[{"latitudeE7":465000000,"longitudeE7":104000000,"timestampMs":"1717232400000"}]}"#;
+    assert_eq!(refusal(home.as_bytes()), FileError::NoPositions);
+}
+
+#[test]
+fn a_location_history_may_be_larger_than_other_files() {
+    let padding = "x".repeat(8_000);
+    let day = location_history(|ms, lat, lon| {
+        let (lat, lon) = ((lat * 1e7).round(), (lon * 1e7).round());
+        format!(r#"{{"timestampMs":"{ms}","latitudeE7":{lat},"longitudeE7":{lon},"x":"{padding}"}}"#)
+    });
+    let days = crate::MAX_BYTES / day.len() + 1;
+    let text = format!("{{\"locations\":[{}]}}", vec![day; days].join(","));
+    let drives = found("Records.json", text.as_bytes());
+    assert!(drives.iter().all(|found| matches!(found, Found::Drive(_))));
+    assert_eq!(drives.len(), days);
+    // Stored, because so much padding would be a bomb.
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in [("Takeout/Location History/Records.json", text.as_bytes()), ("Takeout/a.html", b"<html>")] {
+        zip.start_file(name, stored).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    let found = found("takeout.zip", &zip.finish().unwrap().into_inner());
+    assert_eq!(found.len(), days + 1, "and one other file");
+}
+
 #[test]
 fn one_file_with_several_tracks_is_several_drives_and_parts_without_times_are_refused() {
     let track = |name: &str, hour: u32| {
@@ -265,6 +369,73 @@ fn an_archive_may_be_larger_than_its_list_of_files() {
     assert!(matches!(&found[..], [Found::Drive(_), Found::Ignored { files: 2 }]), "{:?}", found.first());
 }
 
+/// An archive of an account with a drive, its car and other files.
+fn account_archive(fixes: &[Fix]) -> Vec<u8> {
+    let [drive, car, settings] = [3, 2, 1].map(|byte| DocId::from_bytes([byte; 16]));
+    let mut writer = AccountWriter::new();
+    let mut bytes = Vec::new();
+    writer.add_document(DocKind::Drive, &drive, b"a drive", Some(b"its track")).unwrap();
+    writer.add_gpx(&drive, "Pass: up/down\u{e9}", Timestamp(NINE), &[fixes]).unwrap();
+    bytes.extend(writer.take());
+    writer.add_document(DocKind::Car, &car, b"a car", None).unwrap();
+    writer.add_document(DocKind::Settings, &settings, b"settings", None).unwrap();
+    writer.add_json("drives", "[]").unwrap();
+    bytes.extend(writer.take());
+    assert!(!bytes.is_empty() && writer.take().is_empty(), "bytes are given out as they are made");
+    bytes.extend(writer.finish(AccountId::from_bytes([9; 16]), Timestamp(NINE), vec![car]).unwrap());
+    bytes
+}
+
+#[test]
+fn an_archive_of_an_account_gives_its_documents_in_the_order_of_an_import() {
+    let fixes = drive(NINE, 60);
+    let archive = account_archive(&fixes);
+    let found = found("a.zip", &archive);
+    let documents = found.iter().map(|found| match found {
+        Found::Document(document) => {
+            (document.kind, document.bytes.as_slice(), document.track.as_deref().map(Vec::as_slice))
+        }
+        other => panic!("{other:?}"),
+    });
+    let expected = [
+        (DocKind::Settings, b"settings".as_slice(), None),
+        (DocKind::Car, b"a car".as_slice(), None),
+        (DocKind::Drive, b"a drive".as_slice(), Some(b"its track".as_slice())),
+    ];
+    assert!(documents.eq(expected));
+    let mut zip = zip::ZipArchive::new(Cursor::new(&archive)).unwrap();
+    let names: Vec<String> = zip.file_names().map(|name| name.unwrap().into_owned()).collect();
+    let id = DocId::from_bytes([3; 16]);
+    let gpx = format!("gpx/2024-06-01 Pass up down\u{e9} {id}.gpx");
+    assert!(names.contains(&gpx) && names.contains(&"json/drives.json".to_owned()), "{names:?}");
+    let mut bytes = Vec::new();
+    std::io::copy(&mut zip.by_name(&gpx).unwrap(), &mut bytes).unwrap();
+    assert_eq!(self::fixes(&only(&bytes)), fixes);
+    let mut writer = AccountWriter::new();
+    assert!(writer.add_document(DocKind::Published, &id, b"", None).is_err());
+}
+
+#[test]
+fn an_archive_of_a_later_version_is_refused_and_one_without_a_manifest_is_read_like_any_other() {
+    let gpx = write(ExportFormat::Gpx, "", &[&drive(NINE, 60)]);
+    let manifest = |version: u32| {
+        let account = AccountId::from_bytes([9; 16]);
+        format!(
+            r#"{{"format":"tourismo account","version":{version},"account":"{account}","exportedAt":"","missing":[]}}"#
+        )
+    };
+    let car = format!("documents/car/{}.automerge", DocId::from_bytes([2; 16]));
+    let of = |manifest: &str| archive(&[("gpx/a.gpx", &gpx), (&car, b"a car"), ("tourismo.json", manifest.as_bytes())]);
+    assert!(matches!(&found("a.zip", &of(&manifest(1)))[..], [Found::Document(_)]));
+    assert_eq!(refusal(&of(&manifest(2))), FileError::NewerVersion);
+    for other in ["", "{}", r#"{"format":"other","version":9}"#] {
+        assert!(matches!(&found("a.zip", &of(other))[..], [Found::Drive(_), Found::Ignored { files: 2 }]), "{other}");
+    }
+    let drive = format!("documents/drive/{}.automerge", DocId::from_bytes([3; 16]));
+    let without = archive(&[(&drive, b"a drive"), ("tourismo.json", manifest(1).as_bytes())]);
+    assert!(matches!(refusal(&without), FileError::Damaged { .. }), "the track is missing");
+}
+
 /// Files of every format, small enough to change their bytes one by one.
 fn samples() -> Vec<Vec<u8>> {
     let drive = drive(NINE, 6);
@@ -273,6 +444,7 @@ fn samples() -> Vec<Vec<u8>> {
     let gpx = samples[0].clone();
     samples.push(archive(&[("a.gpx", &gpx), ("activities.csv", b"a,b,c,d,e\n1,2,3,4,activities/1.fit\n")]));
     samples.push(gzip(&gpx));
+    samples.push(account_archive(&drive));
     samples.push(
         b"<kml><Placemark><Track><when>2024-06-01T09:00:00Z</when><coord>1 2 3</coord></Track></Placemark></kml>"
             .to_vec(),
@@ -310,7 +482,7 @@ proptest! {
 
     #[test]
     fn a_file_with_bytes_changed_moved_or_cut_gives_drives_or_a_refusal(
-        sample in 0..10_usize,
+        sample in 0..11_usize,
         changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..4),
         (cut, copied) in (any::<u16>(), any::<bool>()),
     ) {

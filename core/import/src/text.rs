@@ -3,8 +3,6 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
-
 /// The XML declaration is searched in this number of bytes.
 const DECLARATION_BYTES: usize = 256;
 
@@ -21,25 +19,22 @@ pub(super) struct Text<'a> {
 /// # Errors
 /// The declared encoding if it is unknown.
 pub(super) fn decode(bytes: &[u8]) -> Result<Text<'_>, String> {
-    let encoding = match (Encoding::for_bom(bytes), bytes) {
-        (Some((encoding, _)), _) => encoding,
-        (None, [b'<', 0, _, 0, ..]) => UTF_16LE,
-        (None, [0, b'<', 0, _, ..]) => UTF_16BE,
-        (None, _) => declared(bytes)?,
+    let name = match bytes {
+        [0xef, 0xbb, 0xbf, ..] => Cow::Borrowed("UTF-8"),
+        [0xff, 0xfe, ..] | [b'<', 0, _, 0, ..] => Cow::Borrowed("UTF-16LE"),
+        [0xfe, 0xff, ..] | [0, b'<', 0, _, ..] => Cow::Borrowed("UTF-16BE"),
+        _ => declared(bytes)?,
     };
-    let (text, is_malformed) = encoding.decode_with_bom_removal(bytes);
+    let (text, is_malformed) = encoding::decode(&name, bytes).ok_or_else(|| name.into_owned())?;
     Ok(Text { text, is_malformed })
 }
 
-/// Returns the encoding in the XML declaration. It is not UTF-16 if the declaration is readable byte by byte.
-fn declared(bytes: &[u8]) -> Result<&'static Encoding, String> {
+/// Returns the name of the encoding in the XML declaration. It is not UTF-16 if the declaration is readable byte by byte.
+fn declared(bytes: &[u8]) -> Result<Cow<'static, str>, String> {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(DECLARATION_BYTES)]);
-    let Some(label) = label(&start) else { return Ok(UTF_8) };
-    match Encoding::for_label(label.as_bytes()) {
-        Some(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => Ok(UTF_8),
-        Some(encoding) => Ok(encoding),
-        None => Err(label.to_owned()),
-    }
+    let Some(label) = label(&start) else { return Ok(Cow::Borrowed("UTF-8")) };
+    let name = encoding::name_of(label).ok_or_else(|| label.to_owned())?;
+    Ok(if name.starts_with("UTF-16") { Cow::Borrowed("UTF-8") } else { Cow::Owned(name) })
 }
 
 /// Returns the label in `<?xml … encoding="…"?>`.
@@ -49,6 +44,47 @@ fn label(start: &str) -> Option<&str> {
     let value = value.trim_start().strip_prefix('=')?.trim_start();
     let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
     value[1..].split_once(quote).map(|(label, _)| label)
+}
+
+/// The encodings of the WHATWG Encoding Standard.
+#[cfg(not(target_arch = "wasm32"))]
+mod encoding {
+    use std::borrow::Cow;
+
+    use encoding_rs::Encoding;
+
+    /// Returns the name of the encoding with a label, in upper case.
+    pub(super) fn name_of(label: &str) -> Option<String> {
+        Some(Encoding::for_label(label.as_bytes())?.name().to_uppercase())
+    }
+
+    /// Decodes text and removes a byte order mark. Returns whether bytes were malformed.
+    pub(super) fn decode<'a>(name: &str, bytes: &'a [u8]) -> Option<(Cow<'a, str>, bool)> {
+        Some(Encoding::for_label(name.as_bytes())?.decode_with_bom_removal(bytes))
+    }
+}
+
+/// The same encodings, decoded by the browser: the tables of a crate would be half of the module.
+#[cfg(target_arch = "wasm32")]
+mod encoding {
+    use std::borrow::Cow;
+
+    use web_sys::TextDecoder;
+
+    pub(super) fn name_of(label: &str) -> Option<String> {
+        Some(TextDecoder::new_with_label(label).ok()?.encoding().to_uppercase())
+    }
+
+    pub(super) fn decode<'a>(name: &str, bytes: &'a [u8]) -> Option<(Cow<'a, str>, bool)> {
+        if name == "UTF-8" {
+            let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
+            let is_malformed = matches!(text, Cow::Owned(_));
+            return Some((text, is_malformed));
+        }
+        let text = TextDecoder::new_with_label(name).ok()?.decode_with_u8_array(bytes).ok()?;
+        let is_malformed = text.contains('\u{fffd}');
+        Some((Cow::Owned(text), is_malformed))
+    }
 }
 
 #[cfg(test)]

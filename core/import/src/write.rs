@@ -1,5 +1,6 @@
 //! Writes the fixes of a drive as a file. There is a gap between two parts.
 
+pub mod account;
 pub mod fit;
 pub mod geojson;
 pub mod gpx;

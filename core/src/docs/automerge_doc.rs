@@ -19,6 +19,11 @@ const MAX_TEXT: usize = 10_000;
 /// concurrently; a hostile change can hold thousands.
 pub const MAX_COMPETING: usize = 32;
 
+/// Maximum number of bytes of values, and of values, in one of several changes that copy a document: much less than a relay
+/// accepts.
+const COPIED_BYTES: usize = 128 << 10;
+const COPIED_VALUES: usize = 1_000;
+
 /// Bytes of changes that are applied at once. Automerge holds three times as much while it applies them.
 const APPLIED_TOGETHER: usize = 1 << 20;
 
@@ -78,6 +83,11 @@ pub fn load<C: AsRef<[u8]> + Into<Vec<u8>>>(
         apply(&mut doc, changes)?;
     }
     if doc.get_missing_deps(&[]).is_empty() { Ok(doc) } else { Err(Unreadable) }
+}
+
+/// Returns a document as a file of Automerge: its changes one after another.
+pub fn to_file(doc: &Automerge) -> Vec<u8> {
+    chunks(doc).flat_map(|(_, chunk)| chunk).collect()
 }
 
 /// Adds the changes of another document.
@@ -160,6 +170,42 @@ pub fn edit(
             chunk: change.raw_bytes().to_vec(),
         }
     }))
+}
+
+/// Splits values into groups, each for one change. `bytes` returns the size of a value. There is at least one group.
+pub fn groups<T>(values: impl IntoIterator<Item = T>, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let (mut groups, mut group, mut size) = (Vec::new(), Vec::new(), 0);
+    for value in values {
+        if !group.is_empty() && (size + bytes(&value) > COPIED_BYTES || group.len() == COPIED_VALUES) {
+            groups.push(std::mem::take(&mut group));
+            size = 0;
+        }
+        size += bytes(&value);
+        group.push(value);
+    }
+    groups.push(group);
+    groups
+}
+
+/// An entry to set: its prefix, its id and its value.
+pub type NewEntry = (&'static str, [u8; 16], ScalarValue);
+
+/// Makes changes that set entries; none for those that the document has already.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn put_entries(
+    doc: &mut Automerge,
+    entries: impl IntoIterator<Item = NewEntry>,
+) -> Result<Vec<NewChange>, EditError> {
+    let size = |(prefix, _, value): &NewEntry| prefix.len() + 40 + value.as_bytes().map_or(8, <[u8]>::len);
+    let mut changes = Vec::new();
+    for group in groups(entries, size) {
+        changes.extend(edit(doc, |edit| {
+            group.into_iter().try_for_each(|(prefix, id, value)| edit.entry(prefix, &id, Some(value)))
+        })?);
+    }
+    Ok(changes)
 }
 
 /// An open transaction. Keys are those of the document's root map.

@@ -136,6 +136,18 @@ pub fn put(doc: &mut Automerge, id: &DocId, entry: Option<&LogEntry>) -> Result<
     automerge_doc::edit(doc, |edit| edit.entry(ENTRY, id.as_bytes(), bytes.map(ScalarValue::Bytes)))
 }
 
+/// Makes changes that set many entries; none for those that the document has already.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn put_all(doc: &mut Automerge, items: &[LogItem]) -> Result<Vec<NewChange>, EditError> {
+    let entry = |item: &LogItem| {
+        let bytes = minicbor::to_vec(&item.entry).expect("writing to memory cannot fail");
+        (ENTRY, *item.id.as_bytes(), ScalarValue::Bytes(bytes))
+    };
+    automerge_doc::put_entries(doc, items.iter().map(entry))
+}
+
 /// Returns the readable entries, the latest first; of too many those with the highest ids.
 pub fn read(doc: &Automerge) -> Vec<LogItem> {
     let item = |(id, value): ([u8; 16], ScalarValue)| {

@@ -9,7 +9,7 @@ use automerge::{Automerge, ScalarValue};
 use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use crate::docs::automerge_doc::{self, EditError, NewChange};
+use crate::docs::automerge_doc::{self, EditError, NewChange, NewEntry};
 use crate::id::{AccountId, DocId};
 use crate::time::Timestamp;
 
@@ -144,6 +144,16 @@ pub struct SocialRow {
     pub unblocked: Vec<AccountId>,
 }
 
+impl SocialRow {
+    /// Removes the relations to an account.
+    pub fn remove_relations_to(&mut self, account: &AccountId) {
+        self.follows.retain(|(other, _)| other != account);
+        for list in [&mut self.accepted, &mut self.blocked, &mut self.unblocked] {
+            list.retain(|other| other != account);
+        }
+    }
+}
+
 impl Reaction {
     /// All reactions, in the order in which screens offer them.
     pub const ALL: [Reaction; 4] = [Reaction::Like, Reaction::Wow, Reaction::Road, Reaction::Car];
@@ -223,6 +233,30 @@ pub fn put(doc: &mut Automerge, word: &SocialEntry<'_>) -> Result<Option<NewChan
         }
     };
     set(doc, &subject, Some(value))
+}
+
+/// Makes changes with the relations of another row to accounts to which this document has no relation.
+///
+/// # Errors
+/// [`EditError`] if Automerge refuses.
+pub fn put_relations(doc: &mut Automerge, row: &SocialRow) -> Result<Vec<NewChange>, EditError> {
+    let here = read(doc);
+    let is_new = |account: &AccountId| {
+        let lists = [&here.accepted, &here.blocked, &here.unblocked];
+        !lists.iter().any(|list| list.contains(account)) && here.follows.iter().all(|(known, _)| known != account)
+    };
+    let flag = |prefix: &'static str, accounts: &[AccountId], holds: bool| -> Vec<NewEntry> {
+        let new = accounts.iter().filter(|account| is_new(account));
+        new.map(|account| (prefix, *account.as_bytes(), ScalarValue::Boolean(holds))).collect()
+    };
+    let follows = row.follows.iter().filter(|(account, _)| is_new(account));
+    let follows = follows.map(|(account, since)| (FOLLOW, *account.as_bytes(), ScalarValue::Int(since.as_millis())));
+    let entries = follows.chain(flag(ACCEPT, &row.accepted, true)).chain(flag(BLOCK, &row.blocked, true)).chain(flag(
+        BLOCK,
+        &row.unblocked,
+        false,
+    ));
+    automerge_doc::put_entries(doc, entries.collect::<Vec<_>>())
 }
 
 /// Makes a change that removes a statement; none if there is none.

@@ -60,27 +60,50 @@ pub fn add_block(
     })
 }
 
-/// Creates the first change of a track with every block of another track.
+/// A value of a track that is copied.
+enum Copied {
+    /// A block: its recorder session, its name and its bytes.
+    Block(String, String, Vec<u8>),
+    /// The fixes of a block that were taken back: the name of the block and the bits.
+    TakenBack(String, Vec<u8>),
+}
+
+/// Makes the first changes of a track: every block of another track, and its refused fixes that were taken back. A long
+/// track takes several changes, because a relay limits their size.
 ///
 /// # Errors
 /// [`EditError`] if Automerge refuses.
-pub fn take_over(doc: &mut Automerge, from: &Automerge) -> Result<Option<NewChange>, EditError> {
-    automerge_doc::edit(doc, |edit| {
-        let recorders = edit.map(RECORDERS)?;
-        let Some(theirs) = automerge_doc::map_in(from, &ROOT, RECORDERS) else { return Ok(()) };
-        for session in automerge_doc::keys(from, &theirs) {
-            let Some(blocks) = automerge_doc::map_in(from, &theirs, &session) else { continue };
-            let ours = edit.map_in(&recorders, &session)?;
-            for (key, block) in automerge_doc::all_bytes_in(from, &blocks) {
-                edit.bytes_in(&ours, &key, block)?;
+pub fn copy(doc: &mut Automerge, from: &Automerge) -> Result<Vec<NewChange>, EditError> {
+    let blocks = named_sessions(from).into_iter().flat_map(|(session, blocks)| {
+        blocks.into_iter().map(move |(name, block)| Copied::Block(session.clone(), name, block))
+    });
+    let bits = taken_back(from);
+    let bits = bits.iter().map(|(block, bits)| Copied::TakenBack(block.clone(), bits.clone()));
+    let size = |value: &Copied| match value {
+        Copied::Block(session, name, bytes) => session.len() + name.len() + bytes.len(),
+        Copied::TakenBack(block, bits) => block.len() + bits.len(),
+    };
+    let mut changes = Vec::new();
+    for (index, group) in automerge_doc::groups(blocks.chain(bits), size).into_iter().enumerate() {
+        changes.extend(automerge_doc::edit(doc, |edit| {
+            let recorders = edit.map(RECORDERS)?;
+            for value in group {
+                match value {
+                    Copied::Block(session, name, block) => {
+                        let blocks = edit.map_in(&recorders, &session)?;
+                        edit.bytes_in(&blocks, &name, block)?;
+                    }
+                    Copied::TakenBack(block, bits) => {
+                        let map = edit.map(TAKEN_BACK)?;
+                        edit.bytes_in(&map, &block, bits)?;
+                    }
+                }
             }
-        }
-        let map = edit.map(TAKEN_BACK)?;
-        for (block, bits) in taken_back(from).iter() {
-            edit.bytes_in(&map, block, bits.clone())?;
-        }
-        Ok(())
-    })
+            // The first change makes both maps, so that no two devices make one of them.
+            if index == 0 { edit.map(TAKEN_BACK).map(drop) } else { Ok(()) }
+        })?);
+    }
+    Ok(changes)
 }
 
 /// Returns all stretches, each recorder session as a run of its own. Unreadable blocks are left out; fixes that were
@@ -243,11 +266,11 @@ mod tests {
     }
 
     #[test]
-    fn t2_blocks_of_a_later_version_are_left_out_and_taken_over_as_they_are() {
+    fn t2_blocks_of_a_later_version_are_left_out_and_copied_as_they_are() {
         let (doc, sessions) = of_three_versions();
         assert!(stretches(&doc).iter().all(|stretch| stretch.run < 2));
         let mut other = automerge_doc::new(&[8; 16]);
-        take_over(&mut other, &doc).unwrap();
+        copy(&mut other, &doc).unwrap();
         assert_eq!(super::sessions(&other), sessions);
     }
 }

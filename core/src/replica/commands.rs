@@ -3,6 +3,7 @@
 //! A command is checked as a whole before it is applied, see [`needs`]. A command that needs a document from storage or
 //! from the relay waits, and is checked again after each arrival.
 
+mod archive;
 mod driving;
 mod garage;
 mod importing;
@@ -130,8 +131,7 @@ impl Replica {
             }
             Command::CheckImport { drives } => {
                 let outcome = CommandOutcome::ImportChecked { found: self.check_import(drives) };
-                self.output.effects.push(Effect::Settled { request, outcome });
-                return Ok(Applied::AnsweredElsewhere);
+                return Ok(self.answer(request, outcome));
             }
             Command::AttackProfile => {
                 self.reconcilers.attack.request(request, &self.documents);
@@ -139,9 +139,21 @@ impl Replica {
             }
             Command::ReadFixes { drive } => {
                 let outcome = self.read_fixes(*drive)?;
-                self.output.effects.push(Effect::Settled { request, outcome });
-                return Ok(Applied::AnsweredElsewhere);
+                return Ok(self.answer(request, outcome));
             }
+            Command::ListDocuments => {
+                let outcome = self.list_documents();
+                return Ok(self.answer(request, outcome));
+            }
+            Command::ReadDocument { doc } => {
+                let outcome = self.read_whole(doc)?;
+                return Ok(self.answer(request, outcome));
+            }
+            Command::CheckDocuments { documents } => {
+                let outcome = self.check_documents(documents);
+                return Ok(self.answer(request, outcome));
+            }
+            Command::ImportDocument { document } => self.import_document(now, document),
             Command::OpenDrive { drive } => self.open_drive(*drive),
             Command::CloseDrive => {
                 self.output.opened = None;
@@ -195,6 +207,12 @@ impl Replica {
             }
         };
         done.map(Applied::Done)
+    }
+
+    /// Answers a command that changes nothing.
+    fn answer(&mut self, request: u32, outcome: CommandOutcome) -> Applied {
+        self.output.effects.push(Effect::Settled { request, outcome });
+        Applied::AnsweredElsewhere
     }
 
     fn read_token(&mut self, now: Now, request: u32) -> Result<Applied, CommandError> {

@@ -2,9 +2,10 @@
 //!
 //! Each fault breaks the transition of one component; [`Replica::check_invariants`] must find it.
 
+use crate::id::DocId;
 use crate::replica::Replica;
 use crate::replica::io::Input;
-use crate::time::Now;
+use crate::time::{Now, Timestamp};
 
 /// A fault of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub enum Fault {
     UnlistsLoaded,
     /// The operations of a failed transaction are dropped.
     ForgetsTransactions,
+    /// An import makes ids as a recording does.
+    ImportsUnderNewIds,
+    /// Each operation is written in a transaction of its own.
+    SplitsTransactions,
 }
 
 /// The faults and the poll orders of a replica.
@@ -50,6 +55,14 @@ impl Replica {
     /// Injects a fault.
     pub fn inject(&mut self, fault: Fault) {
         self.faults.fault = Some(fault);
+        self.writes.split_transactions(fault == Fault::SplitsTransactions);
+    }
+
+    /// Returns the id of an import as the injected fault has it.
+    pub(super) fn import_id_with_fault(&self) -> Option<DocId> {
+        // Another one for each document here.
+        let id = || DocId::new(Timestamp(self.documents.records().count() as i64), [0; 10]);
+        (self.faults.fault == Some(Fault::ImportsUnderNewIds)).then(id)
     }
 
     /// Polls the components in random orders from now on.
@@ -72,7 +85,9 @@ impl Replica {
                 | Fault::AnswersNoCommand
                 | Fault::ForgetsTransactions
                 | Fault::KeepsDigest
-                | Fault::UnlistsLoaded,
+                | Fault::UnlistsLoaded
+                | Fault::ImportsUnderNewIds
+                | Fault::SplitsTransactions,
                 _,
             ) => {}
         }
@@ -80,8 +95,12 @@ impl Replica {
         match fault {
             Fault::KeepsDigest => self.documents.keep_digest(digest),
             Fault::UnlistsLoaded => self.documents.unlist_loaded(),
-            Fault::DropsUnderWay | Fault::ForgetsFailedReads | Fault::AnswersNoCommand | Fault::ForgetsTransactions => {
-            }
+            Fault::DropsUnderWay
+            | Fault::ForgetsFailedReads
+            | Fault::AnswersNoCommand
+            | Fault::ForgetsTransactions
+            | Fault::ImportsUnderNewIds
+            | Fault::SplitsTransactions => {}
         }
     }
 }

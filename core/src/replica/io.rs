@@ -1,6 +1,7 @@
 //! The inputs, commands and effects of a replica. Shells pass these on and decide nothing.
 
 mod command;
+mod import;
 mod outcome;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,8 @@ use serde_bytes::ByteBuf;
 
 use crate::fix::Fix;
 
-pub use self::command::{Command, ImportCandidate, ImportMatch};
+pub use self::command::Command;
+pub use self::import::{ArchivedDocument, DocumentRef, ImportCandidate, ImportMatch};
 pub use self::outcome::{CommandError, CommandOutcome};
 
 /// An event for the replica.
@@ -285,4 +287,12 @@ pub struct KeyRange {
     #[serde(with = "serde_bytes")]
     #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
     pub to: Vec<u8>,
+}
+
+#[cfg(test)]
+impl KeyRange {
+    /// Returns whether an entry is in the range.
+    pub(crate) fn contains(&self, entry: &StoredEntry) -> bool {
+        self.space == entry.space && self.from <= entry.key && entry.key <= self.to
+    }
 }

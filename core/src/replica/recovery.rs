@@ -49,10 +49,12 @@ impl Replica {
     fn replace_track(&mut self, now: Now, damaged: &DocId, entries: &[StoredEntry]) {
         let remains = self.documents.readable_part(damaged, entries, &self.writes);
         let track = self.device.new_doc_id(now);
-        let made = docs::track::take_over(self.documents.create(track, DocKind::Track), &remains);
+        let made = docs::track::copy(self.documents.create(track, DocKind::Track), &remains);
         // A new document accepts every edit.
-        let Ok(change) = made else { return };
-        self.documents.add_own(&mut self.writes, track, change);
+        let Ok(changes) = made else { return };
+        for change in changes {
+            self.documents.add_own(&mut self.writes, track, Some(change));
+        }
         if let Some(recording) = &mut self.recording {
             recording.replace_track(track, &mut self.writes);
         }

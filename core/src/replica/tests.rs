@@ -1,11 +1,12 @@
 //! Tests of the whole replica with a minimal shell and relay. The integration tests are in `tests/`.
 
+mod archive;
 mod importing;
 
 use ed25519_dalek::{Signer, SigningKey};
 use serde_bytes::ByteBuf;
 
-use super::io::{Command, CommandOutcome, Effect, Input, StoredEntry};
+use super::io::{Command, CommandOutcome, Effect, Input, StoreOp, StoredEntry};
 use super::{Bootstrap, Replica};
 use crate::digest::Digest;
 use crate::origin::OriginPolicy;
@@ -23,6 +24,8 @@ struct Bench {
     relay_at: Timestamp,
     held: Vec<Input>,
     disk: Vec<StoredEntry>,
+    /// The content of the disk after each transaction, if a test needs it.
+    transactions: Option<Vec<Vec<StoredEntry>>>,
     /// The relay's head of the log.
     head: u64,
     digest: Digest,
@@ -45,9 +48,15 @@ impl Bench {
         Bench::opened(Vec::new())
     }
 
-    /// A started phone with these stored entries.
+    /// A phone with these stored entries.
     fn opened(stored: Vec<StoredEntry>) -> Bench {
-        let key = SigningKey::from_bytes(&[7; 32]);
+        Bench::of_account(7, stored)
+    }
+
+    /// A phone of one of several accounts.
+    fn of_account(account: u8, stored: Vec<StoredEntry>) -> Bench {
+        let key = SigningKey::from_bytes(&[account; 32]);
+        let disk = stored.clone();
         let bootstrap = Bootstrap {
             seed: ByteBuf::from([1; 32]),
             device: ByteBuf::from(key.verifying_key().to_bytes()),
@@ -60,7 +69,8 @@ impl Bench {
             relay: RelaySession::new(RELAY, policy(), [3; 32], 0),
             relay_at: WALL,
             held: Vec::new(),
-            disk: Vec::new(),
+            disk,
+            transactions: None,
             head: 0,
             digest: Digest::default(),
             said: Vec::new(),
@@ -81,17 +91,24 @@ impl Bench {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Store { batch, ops } => {
-                self.disk.extend(ops.into_iter().filter_map(|op| match op {
-                    super::io::StoreOp::Put(entry) => Some(entry),
-                    super::io::StoreOp::Delete(_) => None,
-                }));
+                for op in ops {
+                    match op {
+                        StoreOp::Put(entry) => {
+                            self.disk.retain(|old| (old.space, &old.key) != (entry.space, &entry.key));
+                            self.disk.push(entry);
+                        }
+                        StoreOp::Delete(range) => self.disk.retain(|entry| !range.contains(entry)),
+                    }
+                }
+                if let Some(transactions) = &mut self.transactions {
+                    transactions.push(self.disk.clone());
+                }
                 self.held.push(Input::Stored { batch });
             }
             Effect::Load { request, ranges } => {
-                let within = |entry: &&StoredEntry| {
-                    ranges.iter().any(|r| r.space == entry.space && r.from <= entry.key && entry.key <= r.to)
-                };
-                let entries = self.disk.iter().filter(within).cloned().collect();
+                let within = |entry: &&StoredEntry| ranges.iter().any(|range| range.contains(entry));
+                let mut entries: Vec<StoredEntry> = self.disk.iter().filter(within).cloned().collect();
+                entries.sort_by(|a, b| a.key.cmp(&b.key));
                 self.tell(Input::Loaded { request, entries });
             }
             Effect::Sign { request, bytes } => {

@@ -26,6 +26,9 @@ pub(crate) struct WriteQueue {
     /// The deletion that may be tried alone, see [`WriteQueue::delete_independently`], and whether it is in flight alone.
     independent: Option<KeyRange>,
     is_alone: bool,
+    /// Whether the injected fault splits transactions.
+    #[cfg(feature = "faults")]
+    splits: bool,
 }
 
 impl WriteQueue {
@@ -104,9 +107,14 @@ impl WriteQueue {
             self.in_flight = Some(Vec::new());
             return Some(Effect::Store { batch: self.batch, ops: vec![StoreOp::Delete(range)] });
         }
-        let ops = std::mem::take(&mut self.queued);
+        let ops = self.take_queued();
         self.in_flight = Some(ops.clone());
         Some(Effect::Store { batch: self.batch, ops })
+    }
+
+    #[cfg(not(feature = "faults"))]
+    fn take_queued(&mut self) -> Vec<StoreOp> {
+        std::mem::take(&mut self.queued)
     }
 
     /// Records that a transaction is on disk. Answers to other transactions are ignored.
@@ -166,6 +174,19 @@ impl WriteQueue {
     /// Drops the operations of the transaction that is in flight.
     pub(crate) fn forget_transaction(&mut self) {
         self.in_flight = None;
+    }
+
+    /// Makes a transaction of each operation.
+    pub(crate) fn split_transactions(&mut self, splits: bool) {
+        self.splits = splits;
+    }
+
+    fn take_queued(&mut self) -> Vec<StoreOp> {
+        let mut ops = std::mem::take(&mut self.queued);
+        if self.splits && ops.len() > 1 {
+            self.queued = ops.split_off(1);
+        }
+        ops
     }
 }
 

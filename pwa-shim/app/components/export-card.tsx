@@ -5,6 +5,7 @@ import { type DriveView, type ExportFormat, Importer } from "@tourismo/client";
 
 import { run } from "../engine.ts";
 import { titleOf } from "../format.ts";
+import { saveFile } from "../save-file.ts";
 
 const FORMATS: [format: ExportFormat, name: string][] = [
   ["gpx", "GPX"],
@@ -21,7 +22,7 @@ export function ExportCard({ drive }: { drive: DriveView }) {
     await run(async (tourismo) => {
       const fixes = await tourismo.readFixes(drive.id);
       const date = new Date(drive.startedAt).toISOString().slice(0, 10);
-      download(await writer.write(format, `${titleOf(drive)} ${date}`, fixes));
+      void saveFile(await writer.write(format, `${titleOf(drive)} ${date}`, fixes));
     });
     writer.close();
     isBusy.value = false;
@@ -39,13 +40,4 @@ export function ExportCard({ drive }: { drive: DriveView }) {
       <p class="hint">All positions, with private places. GPX has speed, course and accuracies, too.</p>
     </div>
   );
-}
-
-function download(file: File): void {
-  const link = document.createElement("a");
-  const address = URL.createObjectURL(file);
-  [link.href, link.download] = [address, file.name];
-  link.click();
-  // The browser reads the address after the click.
-  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }

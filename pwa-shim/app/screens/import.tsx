@@ -1,7 +1,7 @@
 // Imports drives from files of other apps: a preview before anything is imported, progress, and what was refused and why.
 
 import { useSignal } from "@preact/signals";
-import type { RefusedFile } from "@tourismo/client";
+import type { DocKind, RefusedFile } from "@tourismo/client";
 import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 
@@ -10,6 +10,7 @@ import { BackIcon } from "../components/icons.tsx";
 import { cars, engine, units } from "../engine.ts";
 import { clock, day, distance, roughDuration } from "../format.ts";
 import {
+  type ArchivedCandidate,
   type Candidate,
   cancelImport,
   closeImport,
@@ -57,7 +58,7 @@ function Shown({ state }: { state: typeof importState.value }) {
     case "importing":
       return (
         <Busy
-          text={`${state.done} of ${count(state.of, "drive")} imported`}
+          text={`${state.done} of ${state.of.toLocaleString()} imported`}
           share={state.of === 0 ? 1 : state.done / state.of}
           detail="You can use the app meanwhile. If it is closed, the import goes on when you open this page again."
         />
@@ -114,6 +115,10 @@ function Choose() {
           account, and choose the <code>.zip</code> here. Names and kinds of activities are read from it.
         </p>
         <p class="hint">
+          <strong>Tourismo</strong>: choose the archive of “Export everything” for all drives, cars, meets and settings of an
+          account.
+        </p>
+        <p class="hint">
           <strong>Garmin Connect</strong> and others: export activities as FIT, TCX or GPX. No connection is needed here: files
           stay on this device, and drives sync like all others.
         </p>
@@ -135,7 +140,7 @@ function Busy({ text, share, detail }: { text: string; share: number; detail: st
   );
 }
 
-function Chosen({ preview: { files, drives, refused, ignored } }: { preview: Preview }) {
+function Chosen({ preview: { files, drives, documents, refused, ignored } }: { preview: Preview }) {
   const isNew = ({ match }: Candidate): boolean => match.type === "new";
   const overlapping = drives.filter(({ match }) => match.type === "overlaps" || match.type === "repeated");
   const here = drives.filter(({ match }) => match.type === "here");
@@ -143,6 +148,8 @@ function Chosen({ preview: { files, drives, refused, ignored } }: { preview: Pre
   const kinds = [...new Set(fresh.map(({ kind }) => kind))].sort();
   const left = useSignal<ReadonlySet<number>>(new Set(overlapping.map(({ index }) => index)));
   const car = useSignal("");
+  const newDocuments = documents.filter(({ isHere }) => !isHere).length;
+  const takesArchive = useSignal(newDocuments > 0);
   const chosen = [...fresh, ...overlapping].filter(({ index }) => !left.value.has(index));
   const choose = (which: readonly Candidate[], isChosen: boolean): void => {
     const next = new Set(left.value);
@@ -165,6 +172,17 @@ function Chosen({ preview: { files, drives, refused, ignored } }: { preview: Pre
           {refused.length > 0 ? `${count(refused.length, "part")} cannot be read.` : ""}{" "}
           {ignored > 0 ? `${count(ignored, "other file")} ${ignored === 1 ? "is not a drive" : "are not drives"}.` : ""}
         </p>
+        {documents.length > 0 ? (
+          <label class="check" data-testid="archive">
+            <input
+              type="checkbox"
+              checked={takesArchive.value}
+              onChange={(event) => (takesArchive.value = event.currentTarget.checked)}
+            />
+            Archive of an account: {contentOf(documents)}; {documents.length - newDocuments} of{" "}
+            {count(documents.length, "document")} here already
+          </label>
+        ) : null}
         {kinds.length > 1 ? (
           <fieldset class="field kinds">
             <legend>Kinds</legend>
@@ -200,10 +218,20 @@ function Chosen({ preview: { files, drives, refused, ignored } }: { preview: Pre
           type="button"
           class="button primary wide"
           data-testid="keep"
-          disabled={chosen.length === 0}
-          onClick={() => void importDrives(files, new Set(chosen.map(({ source }) => nameOf(source))), car.value || null)}
+          disabled={chosen.length === 0 && !takesArchive.value}
+          onClick={() =>
+            void importDrives(files, {
+              sources: new Set(chosen.map(({ source }) => nameOf(source))),
+              documents: takesArchive.value ? documents.length : 0,
+              car: car.value || null,
+            })
+          }
         >
-          {chosen.length === 0 ? "Nothing chosen" : `Import ${count(chosen.length, "drive")}, ${value} ${unit}`}
+          {chosen.length > 0
+            ? `Import ${count(chosen.length, "drive")}, ${value} ${unit}`
+            : takesArchive.value
+              ? "Import the archive"
+              : "Nothing chosen"}
         </button>
         <button type="button" class="button quiet" onClick={closeImport}>
           Cancel
@@ -222,6 +250,12 @@ function Chosen({ preview: { files, drives, refused, ignored } }: { preview: Pre
       <RefusedFiles refused={refused} />
     </>
   );
+}
+
+/** The number of documents of each kind that a person knows. */
+function contentOf(documents: readonly ArchivedCandidate[]): string {
+  const of = (kind: DocKind): number => documents.filter((document) => document.kind === kind).length;
+  return [count(of("drive"), "drive"), count(of("car"), "car"), count(of("meet"), "meet")].join(", ");
 }
 
 function Group(props: { title: string; drives: readonly Candidate[]; isOpen?: boolean; children: ComponentChildren }) {

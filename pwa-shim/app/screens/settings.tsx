@@ -3,6 +3,7 @@
 import type { ProfileFields, QuarantinedDocument, SettingsFields, Status, Units, Visibility } from "@tourismo/client";
 import { AutosavedText } from "../components/autosaved-text.tsx";
 import { Badge, StatusMessage } from "../components/badge.tsx";
+import { ExportAccountCard } from "../components/export-account-card.tsx";
 import { TryAgain } from "../components/progress.tsx";
 import { useChanges } from "../drafts.ts";
 import { account, drives, persistence, relay, status, succeeds } from "../engine.ts";
@@ -33,6 +34,7 @@ export function SettingsScreen() {
           <NotShown />
           <ProfileForm profile={profile} />
           <SettingsForm settings={settings} />
+          <ExportAccountCard />
         </div>
       </div>
       <p class="hint version">Tourismo {__VERSION__}. Maps show land by Natural Earth.</p>

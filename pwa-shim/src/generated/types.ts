@@ -37,6 +37,18 @@ export type AnswerView = {
   at: Timestamp,
 };
 
+/** A document of an archive with its content, as [`Command::ReadDocument`] returned it. */
+export type ArchivedDocument = {
+  /** Its kind: settings, profile, car, drive, social or meet. */
+  kind: DocKind,
+  /** Its id in the archive. */
+  id: DocId,
+  /** The document as a file of Automerge; at most 16 MiB. */
+  bytes: Uint8Array,
+  /** The track of a drive, likewise. */
+  track: Uint8Array | null,
+};
+
 /** The arguments of [`crate::replica::Replica::open`]. */
 export type Bootstrap = {
   /** 32 random bytes, different at every start: they determine the actor of this start. */
@@ -143,7 +155,13 @@ export type Command = { "type": "startDrive",
   /** The drives of files; at most 20,000. */
   drives: Array<ImportCandidate>, } | { "type": "readFixes",
   /** The drive. */
-  drive: DocId, } | { "type": "openDrive",
+  drive: DocId, } | { "type": "listDocuments" } | { "type": "readDocument",
+  /** The document. */
+  doc: DocId, } | { "type": "checkDocuments",
+  /** The documents; at most 100,000. */
+  documents: Array<DocumentRef>, } | { "type": "importDocument",
+  /** The document. */
+  document: ArchivedDocument, } | { "type": "openDrive",
   /** The drive. */
   drive: DocId, } | { "type": "closeDrive" } | { "type": "putCar",
   /** The car to change; absent for a new one. */
@@ -260,10 +278,14 @@ export type CommandOutcome = { "type": "done",
   account: AccountId,
   /** Twelve digits that both devices show if nobody intercepts the connection: see [`crate::wire::join_check`]. */
   check: string, } | { "type": "importChecked",
-  /** One for each drive. */
+  /** One for each drive or document. */
   found: Array<ImportMatch>, } | { "type": "attacked",
   /** Empty if too few drives are shown. */
-  looks: Array<LookView>, } | { "type": "fixes",
+  looks: Array<LookView>, } | { "type": "documents",
+  /** The documents. */
+  documents: Array<DocumentRef>, } | { "type": "document",
+  /** The document as a file of Automerge: its changes one after another. */
+  bytes: Uint8Array, } | { "type": "fixes",
   /** In the format of [`crate::fix::packed`]. */
   fixes: Uint8Array,
   /** The number of fixes in each part. There is a gap between two parts. */
@@ -319,6 +341,19 @@ export type Cost = {
  * alone, such as by a link, has an id that is bound to its account ([`DocId::bound`]).
  */
 export type DocId = string;
+
+/** The kind of a document, fixed by its first change. It decides how the document syncs and who may read it. */
+export type DocKind = "settings" | "profile" | "car" | "drive" | "track" | "published" | "social" | "meet";
+
+/** A document of an archive. */
+export type DocumentRef = {
+  /** Its kind: settings, profile, car, drive, social or meet. */
+  kind: DocKind,
+  /** Its id. */
+  id: DocId,
+  /** The document of its track, for a drive. */
+  track: DocId | null,
+};
 
 /**
  * A field with concurrent values of several devices. Each value is listed once, the effective one first. Setting the
@@ -445,7 +480,7 @@ export type ExportFormat = "gpx" | "geojson" | "csv" | "fit";
 /** Why a file cannot be read. */
 export type FileError = { "type": "empty" } | { "type": "unknownFormat" } | { "type": "tooLarge" } | { "type": "bomb" } | { "type": "encrypted" } | { "type": "damaged",
   /** The fault, in words of the parser. */
-  detail: string, } | { "type": "noPositions" } | { "type": "noTimes" } | { "type": "tooLong" } | { "type": "unreadable",
+  detail: string, } | { "type": "noPositions" } | { "type": "noTimes" } | { "type": "tooLong" } | { "type": "newerVersion" } | { "type": "unreadable",
   /** The message of the system. */
   detail: string,
 };
@@ -487,9 +522,23 @@ export type FollowView = {
 };
 
 /** A result of reading a file. */
-export type Found = { "type": "drive" } & FoundDrive | { "type": "refused" } & RefusedFile | { "type": "ignored",
+export type Found = { "type": "drive" } & FoundDrive | { "type": "document" } & FoundDocument | { "type": "refused" } & RefusedFile | { "type": "ignored",
   /** The number of these files. */
   files: number,
+};
+
+/** A document of an archive of an account. */
+export type FoundDocument = {
+  /** Its path in the archive. */
+  file: string,
+  /** Its kind. */
+  kind: DocKind,
+  /** Its id. */
+  id: DocId,
+  /** The document as a file of Automerge. */
+  bytes: Uint8Array,
+  /** The track of a drive, likewise. */
+  track: Uint8Array | null,
 };
 
 /** A drive of a file. */
@@ -537,12 +586,12 @@ export type ImportCandidate = {
   bounds: [number, number, number, number],
 };
 
-/** The comparison of a drive of a file with those that are here. */
+/** The comparison of a drive of a file, or of a document of an archive, with those that are here. */
 export type ImportMatch = { "type": "new" } | { "type": "here",
+  /** The drive or document. */
+  doc: DocId, } | { "type": "overlaps",
   /** The drive. */
-  drive: DocId, } | { "type": "overlaps",
-  /** The drive. */
-  drive: DocId, } | { "type": "repeated",
+  doc: DocId, } | { "type": "repeated",
   /** Its index in the list. */
   index: number,
 };

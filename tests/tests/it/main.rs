@@ -6,6 +6,7 @@ mod codes;
 mod community;
 mod damage;
 mod devices;
+mod export;
 mod full_disk;
 mod fuzz_corpus;
 mod home_attack;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tourismo_core::fix::Fix;
 use tourismo_core::replica::io::{Command, CommandOutcome};
 use tourismo_core::time::Timestamp;
-use tourismo_server::Running;
+use tourismo_server::{Location, Running};
 use tourismo_test_kit::http::{Answer, get, get_with};
 use tourismo_test_kit::relay;
 use tourismo_tests::phone::{Clock, Phone, Setup};
@@ -22,20 +22,27 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The start of the drives.
 pub(crate) const START: Timestamp = Timestamp(1_717_232_400_000);
 
+const DATABASE: &str = "relay.sqlite";
+
 /// A relay in this process, with its database in a folder of its own.
 pub(crate) struct Relay {
     running: Running,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Relay {
     pub(crate) async fn start() -> anyhow::Result<Relay> {
         let folder = tempfile::tempdir()?;
-        Ok(Relay { running: relay::start(folder.path().join("relay.sqlite"), |_| {}).await?, _folder: folder })
+        Ok(Relay { running: relay::start(folder.path().join(DATABASE), |_| {}).await?, folder })
     }
 
     pub(crate) fn url(&self) -> String {
         relay::sync_url(self.running.addr())
+    }
+
+    /// The location of its database.
+    pub(crate) fn database(&self) -> Location {
+        Location::File(self.folder.path().join(DATABASE))
     }
 
     /// The JSON at a path.

@@ -34,12 +34,17 @@ pub(super) struct Labels<'a> {
     pub(super) car: Option<DocId>,
 }
 
-/// The drive of an import.
-enum Target {
+/// The document of an import.
+pub(super) enum Target {
     /// It was imported before.
     Here(DocId),
     /// It is imported under this id.
     New(DocId),
+}
+
+/// Returns the name under which the drive of a source is imported.
+pub(super) fn name_of(source: &SourceDigest) -> String {
+    format!("drive {}", ChangeHash(source.0))
 }
 
 /// The time and place of a drive. The bounds are absent if the track was never on this phone.
@@ -74,13 +79,11 @@ impl Replica {
         fixes: &[u8],
     ) -> Result<Option<DocId>, CommandError> {
         let source = source.try_into().map(SourceDigest).map_err(|_| CommandError::Invalid)?;
-        let drive = match self.import_target(&source) {
+        let drive = match self.import_target(&name_of(&source)) {
             Target::Here(drive) => return Ok(Some(drive)),
             Target::New(drive) => drive,
         };
-        let track = DocId::only(&self.device.identity.account, &format!("imported track {drive}"));
-        // Another device imported the same drive, and only its track has arrived.
-        let track = if self.documents.record(&track).is_some() { self.device.new_doc_id(now) } else { track };
+        let track = self.imported_track(now, &drive);
         let fixes = packed::unpack(fixes);
         let started_at = fixes.clone().find_map(|fix| fix.quantised().ok()).map(|fix| fix.fixed_at);
         let started_at = started_at.ok_or(CommandError::NothingToImport)?;
@@ -109,17 +112,28 @@ impl Replica {
         Ok(Some(drive))
     }
 
-    /// Returns the drive that was imported from a source, or the id of a new one. A deleted drive does not count.
-    fn import_target(&self, source: &SourceDigest) -> Target {
+    /// Returns the document that was imported under a name, or the id of a new one. A deleted drive does not count.
+    pub(super) fn import_target(&self, name: &str) -> Target {
+        #[cfg(feature = "faults")]
+        if let Some(id) = self.import_id_with_fault() {
+            return Target::New(id);
+        }
         let (account, mut times) = (&self.device.identity.account, 0_u32);
         loop {
-            let drive = DocId::only(account, &format!("imported drive {} {times}", ChangeHash(source.0)));
-            match (self.documents.record(&drive), self.documents.row(&drive)) {
-                (None, _) => return Target::New(drive),
+            let id = DocId::only(account, &format!("imported {name} {times}"));
+            match (self.documents.record(&id), self.documents.row(&id)) {
+                (None, _) => return Target::New(id),
                 (Some(_), Some(DocumentRow::Drive(fields))) if fields.deleted => times += 1,
-                (Some(_), _) => return Target::Here(drive),
+                (Some(_), _) => return Target::Here(id),
             }
         }
+    }
+
+    /// Returns the id of the track of an imported drive.
+    pub(super) fn imported_track(&mut self, now: Now, drive: &DocId) -> DocId {
+        let track = DocId::only(&self.device.identity.account, &format!("imported track {drive}"));
+        // Another device imported the same drive, and only its track has arrived.
+        if self.documents.record(&track).is_some() { self.device.new_doc_id(now) } else { track }
     }
 
     pub(super) fn check_import(&self, candidates: &[ImportCandidate]) -> Vec<ImportMatch> {
@@ -144,10 +158,10 @@ impl Replica {
             let repeated = |(_, other): &&(u32, Span)| other.overlaps(&span);
             found.push(if let Some(index) = sources.get(&source) {
                 ImportMatch::Repeated { index: *index }
-            } else if let Target::Here(drive) = self.import_target(&SourceDigest(source)) {
-                ImportMatch::Here { drive }
+            } else if let Target::Here(drive) = self.import_target(&name_of(&SourceDigest(source))) {
+                ImportMatch::Here { doc: drive }
             } else if let Some((drive, _)) = here.iter().find(overlapping) {
-                ImportMatch::Overlaps { drive: *drive }
+                ImportMatch::Overlaps { doc: *drive }
             } else if let Some((index, _)) = earlier.iter().find(repeated) {
                 ImportMatch::Repeated { index: *index }
             } else {

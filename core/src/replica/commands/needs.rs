@@ -2,6 +2,8 @@
 //!
 //! These checks only read, so that a refused or waiting command changes nothing.
 
+use serde_bytes::ByteBuf;
+
 use crate::docs::invalid::is_within;
 use crate::docs::{self, Invalid, automerge_doc, drive, logbook, meet, published, settings, social};
 use crate::fix::packed::BYTES_PER_FIX;
@@ -10,9 +12,10 @@ use crate::id::DocId;
 use crate::projection::DocumentRow;
 use crate::recovery::{PASSKEY_SECRET_BYTES, WORDS_SECRET_BYTES};
 use crate::replica::Replica;
+use crate::replica::commands::archive::{MAX_DOCUMENT_BYTES, MAX_DOCUMENTS};
 use crate::replica::commands::importing::{MAX_CANDIDATES, MAX_IMPORTED_FIXES};
 use crate::replica::commands::singleton_id;
-use crate::replica::io::{Command, CommandError, ImportCandidate};
+use crate::replica::io::{ArchivedDocument, Command, CommandError, ImportCandidate};
 use crate::replica::recording::Recording;
 use crate::replica::views::RecordingState;
 use crate::time::Timestamp;
@@ -146,6 +149,34 @@ impl Replica {
             Command::ReadFixes { drive } => {
                 self.require_complete(&self.drive(drive)?.track.ok_or(CommandError::Unreadable)?)
             }
+            Command::ReadDocument { doc } => {
+                let record = self.documents.record(doc).ok_or(CommandError::NotFound)?;
+                match record.kind {
+                    // An archive has all of it or says that it is missing.
+                    DocKind::Track if record.lacks_any() && !self.sync_client.can_fetch(doc) => {
+                        Err(CommandError::TrackNotHere.into())
+                    }
+                    DocKind::Track => self.require_complete(doc),
+                    kind => self.require_loaded(doc, kind),
+                }
+            }
+            Command::CheckDocuments { documents } => {
+                Ok(Invalid::unless(documents.len() <= MAX_DOCUMENTS, "documents", "at most 100,000 documents")?)
+            }
+            Command::ImportDocument { document: ArchivedDocument { kind, bytes, track, id: _ } } => {
+                let is_accepted = |bytes: &ByteBuf| bytes.len() <= MAX_DOCUMENT_BYTES;
+                Invalid::unless(is_accepted(bytes), "bytes", "at most 16 MiB")?;
+                Invalid::unless(track.as_ref().is_none_or(is_accepted), "track", "at most 16 MiB")?;
+                Invalid::unless(track.is_some() == (*kind == DocKind::Drive), "track", "the track of a drive")?;
+                match kind {
+                    DocKind::Settings | DocKind::Profile => self.ready_if_here(&singleton_id(account, *kind), *kind),
+                    DocKind::Social => self.ready_if_here(&social::people(account), DocKind::Social),
+                    DocKind::Car | DocKind::Drive | DocKind::Meet => Ok(()),
+                    DocKind::Track | DocKind::Published => {
+                        Err(Invalid { field: "kind", expected: "a kind of an archive" }.into())
+                    }
+                }
+            }
             Command::OpenDrive { drive } => {
                 self.require_complete(&self.drive(drive)?.track.ok_or(CommandError::Unreadable)?)
             }
@@ -225,6 +256,7 @@ impl Replica {
             Command::NewRecoveryWords
             | Command::ReadRecoveryWords { .. }
             | Command::AttackProfile
+            | Command::ListDocuments
             | Command::CloseDrive
             | Command::ReadToken
             | Command::CheckGrant { .. }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use super::{ArchivedDocument, DocumentRef, ImportCandidate};
 use crate::docs::social::Relation;
 use crate::docs::{Answer, CarFields, LogEntry, MeetFields, ProfileFields, Reaction, SettingsFields, Visibility};
 use crate::id::{AccountId, DocId};
@@ -124,6 +125,24 @@ pub enum Command {
     ReadFixes {
         /// The drive.
         drive: DocId,
+    },
+    /// Lists the documents of an archive of this account.
+    ListDocuments,
+    /// Returns a whole document for an archive. It is fetched from the relay if it is not here.
+    ReadDocument {
+        /// The document.
+        doc: DocId,
+    },
+    /// Compares documents of an archive with those that are here. Changes nothing.
+    CheckDocuments {
+        /// The documents; at most 100,000.
+        documents: Vec<DocumentRef>,
+    },
+    /// Imports a document of an archive, also of another account. If it was imported before, nothing changes, and the answer
+    /// is the document that is here. Cars must be imported before their drives.
+    ImportDocument {
+        /// The document.
+        document: ArchivedDocument,
     },
     /// Loads the track of a drive, from this phone or from the relay, so that it can be read.
     OpenDrive {
@@ -325,47 +344,6 @@ pub enum Command {
         /// The result of [`Command::GrantDevice`] on that device.
         #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
         grant: ByteBuf,
-    },
-}
-
-/// A drive of a file, to compare it with those that are here.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct ImportCandidate {
-    /// The SHA-256 of its fixes, as [`crate::fix::packed`] writes them. It does not depend on the name of the file, or on the
-    /// archive that has it.
-    #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
-    pub source: ByteBuf,
-    /// The start.
-    pub started_at: Timestamp,
-    /// The end.
-    pub ended_at: Timestamp,
-    /// West, south, east, north, degrees, as RFC 7946 has it.
-    pub bounds: [f64; 4],
-}
-
-/// The comparison of a drive of a file with those that are here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum ImportMatch {
-    /// No drive here is similar.
-    New,
-    /// It was imported before.
-    Here {
-        /// The drive.
-        drive: DocId,
-    },
-    /// A drive that is here was driven at the same time in the same place.
-    Overlaps {
-        /// The drive.
-        drive: DocId,
-    },
-    /// An earlier one of the same list is the same drive, or was driven at the same time in the same place.
-    Repeated {
-        /// Its index in the list.
-        index: u32,
     },
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 
-use super::{ImportMatch, StorageFailure};
+use super::{DocumentRef, ImportMatch, StorageFailure};
 use crate::id::{AccountId, DocId};
 use crate::recovery::WrongWords;
 use crate::replica::views::LookView;
@@ -33,15 +33,26 @@ pub enum CommandOutcome {
         /// Twelve digits that both devices show if nobody intercepts the connection: see [`crate::wire::join_check`].
         check: String,
     },
-    /// Answers [`Command::CheckImport`], in the same order.
+    /// Answers [`Command::CheckImport`] and [`Command::CheckDocuments`], in the same order.
     ImportChecked {
-        /// One for each drive.
+        /// One for each drive or document.
         found: Vec<ImportMatch>,
     },
     /// Where an attacker would look for a private place, the area with the most evidence first.
     Attacked {
         /// Empty if too few drives are shown.
         looks: Vec<LookView>,
+    },
+    /// The documents of an archive.
+    Documents {
+        /// The documents.
+        documents: Vec<DocumentRef>,
+    },
+    /// A whole document.
+    Document {
+        /// The document as a file of Automerge: its changes one after another.
+        #[cfg_attr(feature = "ts", ts(type = "Uint8Array"))]
+        bytes: ByteBuf,
     },
     /// The accepted fixes of a drive in the order of time.
     Fixes {

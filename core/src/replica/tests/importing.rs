@@ -14,11 +14,11 @@ use crate::testing::{START, eastward, fix_at_speed};
 const SOURCE: [u8; 32] = [5; 32];
 
 impl Bench {
-    fn now(&self, at: Timestamp) -> Now {
+    pub(super) fn now(&self, at: Timestamp) -> Now {
         Now { wall: at, monotonic_ms: at.millis_since(START) as f64 + 1_000.0 }
     }
 
-    fn order_at(&mut self, at: Timestamp, command: Command) -> CommandOutcome {
+    pub(super) fn order_at(&mut self, at: Timestamp, command: Command) -> CommandOutcome {
         self.tell_at(self.now(at), Input::Command { request: 1, command });
         while let Some(held) = self.held.pop() {
             self.tell_at(self.now(at), held);
@@ -26,11 +26,11 @@ impl Bench {
         self.outcomes.pop().expect("a command is answered")
     }
 
-    fn order(&mut self, command: Command) -> CommandOutcome {
+    pub(super) fn order(&mut self, command: Command) -> CommandOutcome {
         self.order_at(WALL, command)
     }
 
-    fn import(&mut self, source: [u8; 32], title: &str, fixes: &[Fix]) -> CommandOutcome {
+    pub(super) fn import(&mut self, source: [u8; 32], title: &str, fixes: &[Fix]) -> CommandOutcome {
         self.order(Command::ImportDrive {
             source: ByteBuf::from(source),
             title: title.to_owned(),
@@ -40,7 +40,7 @@ impl Bench {
         })
     }
 
-    fn imported(&mut self, source: [u8; 32], fixes: &[Fix]) -> DocId {
+    pub(super) fn imported(&mut self, source: [u8; 32], fixes: &[Fix]) -> DocId {
         match self.import(source, "Pass", fixes) {
             CommandOutcome::Done { doc: Some(drive) } => drive,
             other => panic!("{other:?}"),
@@ -74,18 +74,22 @@ fn candidate(source: u8, from: Timestamp, to: Timestamp, bounds: [f64; 4]) -> Im
     ImportCandidate { source: ByteBuf::from([source; 32]), started_at: from, ended_at: to, bounds }
 }
 
-/// Fixes as a file has them: with pauses, repeated times, jumps, bad accuracies and values that are no numbers.
-fn any_file() -> impl Strategy<Value = Vec<Fix>> {
+/// At most `max` fixes as a file has them: with pauses, repeated times, jumps, bad accuracies and values that are no numbers.
+pub(super) fn any_file(max: usize) -> impl Strategy<Value = Vec<Fix>> {
     let jump = prop_oneof![9 => Just(0.0), 1 => -3_000.0..3_000.0_f64];
     let accuracy = prop_oneof![8 => Just(5.0), 1 => 0.0..200.0_f64, 1 => Just(f64::NAN)];
-    file(jump, accuracy)
+    file(jump, accuracy, max)
 }
 
-/// Fixes as a file has them, so far off the road and so accurate.
-fn file(jump: impl Strategy<Value = f64>, accuracy: impl Strategy<Value = f64>) -> impl Strategy<Value = Vec<Fix>> {
+/// Fixes as a file has them, with these distances from the road and these accuracies.
+fn file(
+    jump: impl Strategy<Value = f64>,
+    accuracy: impl Strategy<Value = f64>,
+    max: usize,
+) -> impl Strategy<Value = Vec<Fix>> {
     let interval = prop_oneof![6 => Just(1_000), 2 => 0..5_000_i64, 1 => 0..900_000_i64];
     let step = (interval, 0.0..45.0_f64, jump, accuracy, any::<bool>());
-    proptest::collection::vec(step, 2..1_300).prop_map(|steps| {
+    proptest::collection::vec(step, 2..max).prop_map(|steps| {
         let (mut ms, mut east_m) = (0, 0.0);
         let fix = |(interval_ms, speed_mps, jump_m, accuracy_m, has_speed)| {
             ms += interval_ms;
@@ -106,7 +110,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn an_imported_drive_has_the_fixes_and_figures_of_the_same_fixes_recorded_live(fixes in any_file()) {
+    fn an_imported_drive_has_the_fixes_and_figures_of_the_same_fixes_recorded_live(fixes in any_file(1_300)) {
         let (mut live, mut phone) = (Bench::new(), Bench::new());
         let recorded = live.record(&fixes).unwrap();
         match phone.import(SOURCE, "", &fixes) {
@@ -126,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn an_exported_drive_that_is_imported_again_has_the_same_fixes_and_figures(fixes in file(Just(0.0), 0.0..35.0)) {
+    fn an_exported_drive_that_is_imported_again_has_the_same_fixes_and_figures(fixes in file(Just(0.0), 0.0..35.0, 1_300)) {
         let (mut phone, mut other) = (Bench::new(), Bench::new());
         let Some(recorded) = phone.record(&fixes).filter(|drive| drive.stats.is_some_and(|stats| stats.fixes >= 2)) else {
             return Ok(());
@@ -203,8 +207,8 @@ fn what_is_here_already_is_found_by_its_source_and_by_time_and_place() {
     ];
     let CommandOutcome::ImportChecked { found } = phone.order(Command::CheckImport { drives }) else { panic!() };
     let expected = [
-        ImportMatch::Here { drive: imported },
-        ImportMatch::Overlaps { drive: recorded },
+        ImportMatch::Here { doc: imported },
+        ImportMatch::Overlaps { doc: recorded },
         ImportMatch::New,
         ImportMatch::New,
         ImportMatch::Repeated { index: 3 },
