@@ -1,6 +1,6 @@
 // The worker of an importer: reads and writes files with the importer's WebAssembly.
 
-import init, { ArchiveWriter, Importer as WasmImporter, writeDrive } from "../pkg/tourismo_import_wasm.js";
+import init, { ArchiveWriter, Importer as WasmImporter, writeDestination, writeDrive } from "../pkg/tourismo_import_wasm.js";
 
 import { type ArchiveOutput, openArchiveOutput } from "./archive-output.ts";
 import { messageOf } from "./errors.ts";
@@ -40,6 +40,9 @@ async function answer(message: ToImportWorker): Promise<FromImportWorker> {
       const written = writeDrive(message.format, message.title, fixes, Uint32Array.from(parts));
       return { type: "written", request, bytes: new Uint8Array(written) };
     }
+    case "destination":
+      await load(message.wasm);
+      return { type: "written", request, bytes: new Uint8Array(writeDestination(message.destination)) };
     case "archive":
       await load(message.wasm);
       return { type: "archived", request, archive: await writeArchive(message.step) };

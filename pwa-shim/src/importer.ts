@@ -2,7 +2,7 @@
 // first call. It does not use the engine: `Tourismo.checkImport` and `Tourismo.importDrive` take its results.
 
 import { TourismoError } from "./errors.ts";
-import type { AccountId, ArchivedDocument, DocId, ExportFormat, Found } from "./generated/types.ts";
+import type { AccountId, ArchivedDocument, Destination, DocId, ExportFormat, Found } from "./generated/types.ts";
 
 /** How to open an importer. Everything has a default. */
 export interface ImporterOptions {
@@ -38,6 +38,7 @@ export type ToImportWorker =
   | { type: "read"; request: number; wasm: string | undefined; file: File }
   | { type: "next"; request: number }
   | { type: "write"; request: number; wasm: string | undefined; format: ExportFormat; title: string; drive: DriveFixes }
+  | { type: "destination"; request: number; wasm: string | undefined; destination: Destination }
   | { type: "archive"; request: number; wasm: string | undefined; step: ArchiveStep };
 
 /** A step of writing an archive. */
@@ -120,7 +121,24 @@ export class Importer {
 
   /** Writes a drive as a file with this title. `drive` is the result of `Tourismo.readFixes`. */
   async write(format: ExportFormat, title: string, drive: DriveFixes): Promise<File> {
-    const answer = await this.#ask((request) => ({ type: "write", request, wasm: this.#wasm(), format, title, drive }));
+    return this.#written(format, title, (request) => ({ type: "write", request, wasm: this.#wasm(), format, title, drive }));
+  }
+
+  /**
+   * Writes a place or a road as GPX, which navigation apps open: a waypoint, and the line of the road as a track without times.
+   * Rejects with the code `invalid` if a position is not on the globe.
+   */
+  async writeDestination(destination: Destination): Promise<File> {
+    const isOnGlobe = ([lon, lat]: [number, number]): boolean => Math.abs(lon) <= 180 && Math.abs(lat) <= 90;
+    if (![destination.position, ...destination.line].every(isOnGlobe)) {
+      throw new TourismoError("invalid", "position and line have longitudes of -180 to 180 and latitudes of -90 to 90");
+    }
+    const message = (request: number) => ({ type: "destination" as const, request, wasm: this.#wasm(), destination });
+    return this.#written("gpx", destination.name, message);
+  }
+
+  async #written(format: ExportFormat, title: string, message: (request: number) => ToImportWorker): Promise<File> {
+    const answer = await this.#ask(message);
     if (answer.type !== "written") throw new TourismoError("core_failed", `unexpected answer ${answer.type}`);
     const [type, ending] = FORMATS[format];
     return new File([answer.bytes], `${fileName(title)}.${ending}`, { type });

@@ -3,9 +3,9 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { errorsOf, newProfile, openPhone } from "./chromium.mjs";
 import { fixesOf, sensorOf } from "./drive.mjs";
@@ -89,6 +89,17 @@ test("good_roads_are_found_where_there_is_no_signal", { timeout: 600_000 }, asyn
   await rows.first().click();
   await page.getByTestId("road").getByText("Twist").waitFor();
   await page.getByText("The server cannot be reached.").waitFor();
+  // A navigation app opens its start, or follows its line from a file.
+  assert.match(await page.getByTestId("navigate").getAttribute("href"), /^geo:-?[\d.]+,-?[\d.]+\?q=/);
+  const downloading = page.waitForEvent("download");
+  await page.getByTestId("save-gpx").click();
+  const saved = join(mkdtempSync(join(tmpdir(), "tourismo-road-")), "road.gpx");
+  t.after(() => rmSync(dirname(saved), { recursive: true }));
+  await (await downloading).saveAs(saved);
+  const gpx = readFileSync(saved, "utf8");
+  const { geometry } = roads.find(({ id }) => page.url().endsWith(id));
+  assert.equal(gpx.match(/<trkpt /g).length, geometry.coordinates.length);
+  assert.match(gpx, /<wpt [^>]+><name>[^<]+<\/name><desc>Road score \d+<\/desc><link href="http/);
 
   // With signal the page of a road lists drives over it, and a tap on the map opens a road.
   await network.restore();

@@ -1,10 +1,12 @@
 //! Writes the fixes of a drive as a file. There is a gap between two parts.
 
 pub mod account;
+pub mod destination;
 pub mod fit;
 pub mod geojson;
 pub mod gpx;
 pub mod table;
+mod text;
 
 use tourismo_core::fix::Fix;
 

@@ -2,13 +2,15 @@
 import "../testing/setup.ts";
 import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/preact";
 import type { Attendee, MeetPage, QueryMeta } from "@tourismo/client";
-import { TourismoError } from "@tourismo/client";
+import { Importer, TourismoError } from "@tourismo/client";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { meets, relay, social } from "../engine.ts";
 import { type Call, ME, openFakeEngine } from "../testing/engine.ts";
 import { MeetScreen } from "./meet.tsx";
 
+const { saveFile } = vi.hoisted(() => ({ saveFile: vi.fn() }));
+vi.mock("../save-file.ts", () => ({ saveFile }));
 vi.mock("../components/place-map.tsx", () => ({ PlaceMap: () => <div role="img" aria-label="Map of the place" /> }));
 
 const meta: QueryMeta = { fetchedAt: Date.UTC(2026, 5, 1), isStale: false };
@@ -105,6 +107,22 @@ test("attendees who hide themselves are explained", async () => {
   const id = answering({ answers: { going: 4, maybe: 0, no: 0 } });
   render(<MeetScreen id={id} />);
   await screen.findByText("The others are visible only to their accepted followers.");
+});
+
+test("the place of a meet opens in a navigation app, and is saved as GPX", async () => {
+  const id = answering({ position: [12.5, 41.9] });
+  const file = new File([""], "Coffee.gpx");
+  const written = vi.spyOn(Importer.prototype, "writeDestination").mockResolvedValue(file);
+  render(<MeetScreen id={id} />);
+  const place = "41.900000,12.500000";
+  const name = "Coffee, The upper car park";
+  expect((await screen.findByTestId("navigate")).getAttribute("href")).toBe(
+    `geo:${place}?q=${place}(${encodeURIComponent(name)})`,
+  );
+  fireEvent.click(screen.getByRole("button", { name: "Save as GPX" }));
+  await waitFor(() => expect(saveFile).toHaveBeenCalledWith(file));
+  const link = expect.stringContaining(`#/meets/${id}`);
+  expect(written).toHaveBeenCalledWith({ name, description: expect.any(String), link, position: [12.5, 41.9], line: [] });
 });
 
 test("counts and list are read again when the meet changes", async () => {

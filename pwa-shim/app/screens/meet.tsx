@@ -1,11 +1,11 @@
 // A meet: time, place, attendees, and the user's answer.
 
-import type { Answer, Attendee, Meet, MeetFields, MeetView, Timestamp } from "@tourismo/client";
+import type { Answer, Attendee, Destination, Meet, MeetFields, MeetView, Timestamp } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 import { Badge } from "../components/badge.tsx";
+import { DestinationLinks } from "../components/destination-links.tsx";
 import { HoldButton } from "../components/hold-button.tsx";
 import { BackIcon } from "../components/icons.tsx";
-import { NavigateLink } from "../components/navigate-link.tsx";
 import { Organisers } from "../components/organisers.tsx";
 import { nameOfPerson, PersonLink } from "../components/person.tsx";
 import { PlaceMap } from "../components/place-map.tsx";
@@ -111,7 +111,7 @@ function Shown({ meet, answered, attendees, own, changedAt, overridden, isRemove
             )}
           </dl>
           {meet.position ? <PlaceMap position={meet.position} /> : null}
-          {meet.position ? <NavigateLink position={meet.position} label={meet.place || meet.title} /> : null}
+          {meet.position ? <DestinationLinks destination={destinationOf(meet, meet.position)} /> : null}
           {meet.text ? <p class="text">{meet.text}</p> : null}
         </div>
         <div class="column">
@@ -130,6 +130,15 @@ function Shown({ meet, answered, attendees, own, changedAt, overridden, isRemove
       </div>
     </>
   );
+}
+
+function destinationOf(meet: Meet, position: [number, number]): Destination {
+  const name = meet.place && meet.place !== meet.title ? `${meet.title}, ${meet.place}` : meet.title;
+  return { name, description: timesOf(meet), link: linkTo(meet), position, line: [] };
+}
+
+function linkTo(meet: Meet): string {
+  return new URL(href({ screen: "meet", id: meet.id }), location.href).href;
 }
 
 /** The local time at the place, and that of this device if it differs. */
@@ -219,7 +228,6 @@ function CancelButton({ meet, seenAt }: { meet: Meet; seenAt: Timestamp | null }
 
 /** The link to a meet of the user, and a button that replaces it. */
 function OwnLink({ meet, seenAt }: { meet: Meet; seenAt: Timestamp | null }) {
-  const link = new URL(href({ screen: "meet", id: meet.id }), location.href).href;
   async function renew(): Promise<void> {
     const id = await run((tourismo) => tourismo.renewMeetLink(meet.id, fieldsOf(meet), seenAt));
     if (id) go({ screen: "meet", id });
@@ -227,7 +235,7 @@ function OwnLink({ meet, seenAt }: { meet: Meet; seenAt: Timestamp | null }) {
   return (
     <section class="card form" aria-label="Link">
       <h2>Link</h2>
-      <ShareLink link={link} what="The link" />
+      <ShareLink link={linkTo(meet)} what="The link" />
       <HoldButton class="button" hint="Hold to make a new link" onHeld={() => void renew()}>
         New link
       </HoldButton>

@@ -2,9 +2,9 @@
 
 import type { Evidence, Road } from "@tourismo/client";
 import { useMemo } from "preact/hooks";
+import { DestinationLinks } from "../components/destination-links.tsx";
 import { BackIcon } from "../components/icons.tsx";
 import { DriveMap } from "../components/map.tsx";
-import { NavigateLink } from "../components/navigate-link.tsx";
 import { StaleNotice } from "../components/query-status.tsx";
 import { Legend, ScoreCard } from "../components/score.tsx";
 import { relay, units } from "../engine.ts";
@@ -49,13 +49,18 @@ function Shown({ road }: { road: Road }) {
   const { value, unit } = distance(road.lengthM, units());
   const [start] = road.line;
   const reverse = reverseOf(road, extract.value?.roads ?? []);
+  const title = `${value} ${unit} ${directionOf(road, undefined)}`;
+  const destination = {
+    name: `${title}, ${coordinates(midpointOf(road))}`,
+    description: `Road score ${road.score.score}`,
+    link: new URL(href({ screen: "road", id: road.id }), location.href).href,
+    line: road.line,
+  };
   return (
     <>
       <header class="page-head">
         <div>
-          <h1>
-            {value} {unit} {directionOf(road, undefined)}
-          </h1>
+          <h1>{title}</h1>
           <p class="row-line">
             {coordinates(midpointOf(road))} · {describeEvidence(road.drivers)}
           </p>
@@ -64,7 +69,7 @@ function Shown({ road }: { road: Road }) {
       <div class="columns">
         <div class="column">
           <RoadMap road={road} />
-          {start ? <NavigateLink position={start} label="Start of the road" /> : null}
+          {start ? <DestinationLinks destination={{ ...destination, position: start }} /> : null}
           <Legend />
         </div>
         <div class="column">

@@ -37,7 +37,7 @@ export type AnswerView = {
   at: Timestamp,
 };
 
-/** A document of an archive with its content, as [`Command::ReadDocument`] returned it. */
+/** A document of an archive with its content, as [`Command::ReadDocument`](super::Command::ReadDocument) returned it. */
 export type ArchivedDocument = {
   /** Its kind: settings, profile, car, drive, social or meet. */
   kind: DocKind,
@@ -332,6 +332,20 @@ export type Cost = {
   minor: number,
   /** Three upper-case letters (ISO 4217). */
   currency: string,
+};
+
+/** A place to go to, or a road with its line. */
+export type Destination = {
+  /** The title of the file. */
+  name: string,
+  /** Further text; may be empty. */
+  description: string,
+  /** The address of a page about it; may be empty. */
+  link: string,
+  /** The place, or the start of the road: longitude and latitude, degrees. */
+  position: [number, number],
+  /** The line of the road, likewise; empty for a place. */
+  line: Array<[number, number]>,
 };
 
 /**

@@ -13,6 +13,7 @@ use tourismo_core::kind::DocKind;
 use tourismo_core::time::Timestamp;
 use tourismo_import::Import;
 use tourismo_import::write::account::AccountWriter;
+use tourismo_import::write::destination::{self, Destination};
 use tourismo_import::write::{self, ExportFormat};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -150,6 +151,16 @@ pub fn write_drive(format: &str, title: &str, fixes: &[u8], parts: &[u32]) -> Re
     let format = ExportFormat::named(format).ok_or_else(|| JsValue::from_str("there is no such format"))?;
     let fixes: Vec<Fix> = packed::unpack(fixes).collect();
     Ok(write::write(format, title, &split(&fixes, parts)))
+}
+
+/// Writes a `Destination` as GPX.
+///
+/// # Errors
+/// If the value cannot be converted, or a position is not on the globe.
+#[wasm_bindgen(js_name = writeDestination)]
+pub fn write_destination(value: JsValue) -> Result<Vec<u8>, JsValue> {
+    let value: Destination = serde_wasm_bindgen::from_value(value)?;
+    Ok(destination::write(&value).map_err(js_error)?.into_bytes())
 }
 
 /// Reports panics on the console; without it they are a bare `unreachable`.

@@ -29,6 +29,7 @@ fn declare_all(module: &mut Module) {
     module.visit::<views::StatusView>();
     module.visit::<tourismo_import::Found>();
     module.visit::<tourismo_import::write::ExportFormat>();
+    module.visit::<tourismo_import::write::destination::Destination>();
 }
 
 /// Returns the text of the TypeScript module.

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use quick_xml::escape::escape;
 use tourismo_core::fix::Fix;
 
+use super::text::xml_text;
 use crate::numbers::iso;
 
 /// Writes a drive as GPX 1.1 with speed and course in Garmin's TrackPointExtension v2 and the accuracies in OpenTracks'.
@@ -23,7 +23,7 @@ pub fn write_parts(name: &str, parts: &[&[Fix]]) -> String {
         "xmlns:opentracks=\"http://opentracksapp.com/xmlschemas/v1\">\n"
     ));
     let mut put = |text: std::fmt::Arguments<'_>| xml.write_fmt(text).expect("writing to a String cannot fail");
-    put(format_args!("<trk><name>{}</name>", escape(name)));
+    put(format_args!("<trk><name>{}</name>", xml_text(name)));
     for part in parts {
         put(format_args!("<trkseg>\n"));
         part.iter().for_each(|fix| put_point(&mut put, fix));
