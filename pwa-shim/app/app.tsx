@@ -101,6 +101,8 @@ function OwnScreen({ at }: { at: Exclude<Route, PublicRoute> }) {
   switch (at.screen) {
     case "record":
       return <RecordScreen />;
+    case "invite":
+      return <RecordScreen invitation={at.code} />;
     case "drives":
       return <DrivesScreen />;
     case "import":

@@ -17,6 +17,7 @@ import {
   type PlaceView,
   type RecordingView,
   type Refusal,
+  type ReportReason,
   type SensorFailure,
   type Signal,
   type Status,
@@ -250,6 +251,26 @@ function describeNackCode(code: NackCode): string {
   }
 }
 
+/** Why something is reported. */
+export function describeReportReason(reason: ReportReason): string {
+  switch (reason) {
+    case "spam":
+      return "Advertising or nonsense";
+    case "harassment":
+      return "It harasses or threatens somebody";
+    case "danger":
+      return "It calls for dangerous driving";
+    case "private":
+      return "It shows somebody's private data";
+    case "illegal":
+      return "It is against the law";
+    case "other":
+      return "Another reason";
+    default:
+      return reason satisfies never;
+  }
+}
+
 /** The state of the connection to the server. */
 export function describeConnection({ link, isPageRefused }: Pick<Status, "link" | "isPageRefused">): Message {
   if (isPageRefused) {
@@ -293,6 +314,10 @@ function describeByeCode(code: ByeCode): string {
       );
     case "over_quota":
       return "This account has the maximum number of devices on this server. Ask the operator for more.";
+    case "not_invited":
+      return "This server accepts new accounts by invitation only. Enter one on the page Record, or under You. Your drives stay on this phone until then.";
+    case "registration_closed":
+      return "This server accepts no new accounts. Ask its operator. Your drives stay on this phone.";
     case "going_away":
     case "overloaded":
     case "too_slow":
@@ -578,6 +603,12 @@ function describeErrorCode(code: ErrorCode, error: TourismoError): string {
       return "No passkey was used.";
     case "passkey_unsupported":
       return "Passkeys of this browser cannot bring an account back. Use recovery words.";
+    case "bad_invitation":
+      return "This invitation is wrong, used, expired or revoked.";
+    case "registration_closed":
+      return "This server accepts no new accounts.";
+    case "too_many_reports":
+      return "Too many reports from here today. Try again tomorrow.";
     case "not_allowed":
       return "The server does not accept this device for reading. Check the phone's clock, then try again.";
     default:

@@ -30,6 +30,8 @@ const SCREENS = {
   places: { path: "/places", title: "Private places" },
   devices: { path: "/devices", title: "Your devices" },
   recovery: { path: "/recovery", title: "Recovery" },
+  /** A link with an invitation to this server. */
+  invite: { path: "/invite/:code", title: "Invitation" },
   /** Links that pair two devices: the new device's key, and the answer to it. */
   link: { path: "/link/:code?", title: "Your devices" },
   join: { path: "/join/:code?", title: "Your devices" },

@@ -32,7 +32,13 @@ export type ErrorCode =
   /** The relay has nothing there, or this account may not read it. */
   | "not_on_relay"
   /** The relay rejects the token of this device. */
-  | "not_allowed";
+  | "not_allowed"
+  /** The invitation is wrong, used, expired or revoked. */
+  | "bad_invitation"
+  /** The relay accepts no new accounts. */
+  | "registration_closed"
+  /** This account, or this address without an account, reported too much today. */
+  | "too_many_reports";
 
 /** An expected failure. */
 export class TourismoError extends Error {

@@ -23,6 +23,15 @@ export type OwnProfile = Checked<Schemas["OwnProfile"]>;
 export type OwnDevice = Checked<Schemas["OwnDevice"]>;
 /** An account that a recovery key can bring back; `from` is when, if not yet. */
 export type RecoverableAccount = Checked<Schemas["RecoverableAccount"]>;
+
+/** Something of the reader that an operator of the relay hides from others. */
+export type HiddenItem = Checked<Schemas["HiddenItem"]>;
+
+/** A report to the operators of the relay. A comment needs the fields `account` and `drive`. */
+export type Report = Schemas["NewReportBody"];
+
+/** Why something is reported. */
+export type ReportReason = Schemas["ReportReasonName"];
 /** A published drive or a meet that the relay keeps, but shows to nobody. */
 export type NotShownDocument = Checked<Schemas["NotShownDocument"]>;
 /** A document that the relay keeps and syncs, but can no longer read. */

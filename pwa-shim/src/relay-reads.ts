@@ -14,6 +14,7 @@ import type {
   DriveReactions,
   FeedPage,
   Follower,
+  HiddenItem,
   HomeItem,
   Meet,
   MeetPage,
@@ -25,6 +26,7 @@ import type {
   PublicCar,
   PublishedTrack,
   RecoverableAccount,
+  Report,
 } from "./relay-answers.ts";
 import * as answers from "./relay-answers.ts";
 import { type RoadPage, type RoadWithDrives, roadPage, roadWithDrives } from "./road-answers.ts";
@@ -161,6 +163,34 @@ export class RelayReads {
   /** The reader's own profile as the relay has it, with the state of the handle. */
   ownProfile(): Promise<OwnProfile & QueryMeta> {
     return this.#read({ path: "/v1/me/profile", check: checks.ownProfile, needsAccount: true });
+  }
+
+  /** What operators of the relay hide of the reader, with their reasons. */
+  ownDecisions(): Promise<{ items: HiddenItem[] } & QueryMeta> {
+    return this.#read({ path: "/v1/me/decisions", check: checks.hiddenItems, needsAccount: true });
+  }
+
+  /**
+   * Reports something to the operators of the relay, as the reader, or without an account if there is none. Rejects with
+   * `too_many_reports` after too many reports on a day.
+   */
+  async report(report: Report): Promise<void> {
+    await this.#post("/v1/reports", report);
+  }
+
+  /**
+   * Lets a new account in on a relay that accepts accounts by invitation only: while `status.link` is rejected with `not_invited`.
+   * Then `Tourismo.reconnect`. Rejects with `bad_invitation` or `registration_closed`.
+   */
+  async redeemInvitation(code: string, account: AccountId): Promise<void> {
+    await this.#post("/v1/invitations/redeem", { code, account });
+  }
+
+  async #post(path: keyof paths, body: object): Promise<void> {
+    const init = { method: "POST", body: JSON.stringify(body) };
+    const more = { "content-type": "application/json" };
+    const url = this.#address(path);
+    await checked(await this.#fetch(url, false, AbortSignal.timeout(TIMEOUT_MS), more, init), url);
   }
 
   /** The devices that ever connected for the account, with the time of each one's last connection. */
@@ -314,23 +344,7 @@ export class RelayReads {
   }
 
   async #fetchText(url: URL, needsAccount: boolean): Promise<string> {
-    const response = await this.#fetch(url, needsAccount, AbortSignal.timeout(TIMEOUT_MS));
-    if (response.status === 404)
-      throw new TourismoError("not_on_relay", `the relay has nothing at ${url.pathname}, or this account may not read it`);
-    if (response.status === 401 && (await codeIn(response)) === "revoked")
-      throw new TourismoError("revoked", "this device was removed from its account");
-    if (response.status === 401)
-      throw new TourismoError(
-        "not_allowed",
-        `the relay rejects the token of this device for ${url.pathname}: check the clock of the device`,
-      );
-    // A proxy answers 502 to 504 for a relay that is down, a busy relay 429 or 503: the same as no signal.
-    if (response.status === 429 || response.status >= 500) unreachable();
-    if (!response.ok)
-      throw new TourismoError(
-        "relay_failed",
-        `the relay answered ${url.pathname} with HTTP ${response.status}${await hintIn(response)}`,
-      );
+    const response = await checked(await this.#fetch(url, needsAccount, AbortSignal.timeout(TIMEOUT_MS)), url);
     return response.text().catch(unreachable);
   }
 
@@ -340,14 +354,15 @@ export class RelayReads {
     needsAccount: boolean,
     signal: AbortSignal,
     more: Record<string, string> = {},
+    init: RequestInit = {},
     isAgain = false,
   ): Promise<Response> {
     const token = await this.#freshToken(needsAccount);
     const headers = token === undefined ? more : { ...more, authorization: `Bearer ${token}` };
-    const response = await fetch(url, { headers, signal }).catch(unreachable);
+    const response = await fetch(url, { ...init, headers, signal }).catch(unreachable);
     if (response.status !== 401 || token === undefined || isAgain) return response;
     this.#token = undefined;
-    return this.#fetch(url, needsAccount, signal, more, true);
+    return this.#fetch(url, needsAccount, signal, more, init, true);
   }
 
   async #freshToken(needsAccount: boolean): Promise<string | undefined> {
@@ -397,6 +412,27 @@ export class RelayReads {
     void listen();
     return () => ended.abort();
   }
+}
+
+/** A successful answer; an error for a refusal. */
+async function checked(response: Response, { pathname }: URL): Promise<Response> {
+  if (response.status === 404)
+    throw new TourismoError("not_on_relay", `the relay has nothing at ${pathname}, or this account may not read it`);
+  const code = response.ok ? undefined : await codeIn(response);
+  if (code === "revoked") throw new TourismoError("revoked", "this device was removed from its account");
+  if (code === "bad_invitation") throw new TourismoError(code, "the invitation is wrong, used, expired or revoked");
+  if (code === "registration_closed") throw new TourismoError(code, "the relay accepts no new accounts");
+  if (code === "too_many_reports") throw new TourismoError("too_many_reports", "too many reports from here today");
+  if (response.status === 401)
+    throw new TourismoError("not_allowed", `the relay rejects the token of this device for ${pathname}: check its clock`);
+  // A proxy answers 502 to 504 for a relay that is down, a busy relay 429 or 503: the same as no signal.
+  if (response.status === 429 || response.status >= 500) unreachable();
+  if (!response.ok)
+    throw new TourismoError(
+      "relay_failed",
+      `the relay answered ${pathname} with HTTP ${response.status}${await hintIn(response)}`,
+    );
+  return response;
 }
 
 /** A place and a box as the relay has them in a query: latitude first for a place, longitude first for a box. */

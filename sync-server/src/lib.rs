@@ -10,6 +10,7 @@ mod http;
 mod jobs;
 pub mod maintenance;
 mod notify;
+mod operators;
 mod read;
 mod runtime;
 mod server;
@@ -29,7 +30,7 @@ use tokio::time::timeout;
 use tourismo_core::wire::{Epoch, OLDEST_PROTOCOL, RelayId};
 
 use self::clients::bodies::Bodies;
-pub use self::clients::limits::Limits;
+pub use self::clients::limits::{Limits, Registration};
 use self::clients::limits::RateLimiter;
 use self::clients::origin::PublicOrigin;
 pub use self::clients::origin::{NoOrigin, Origin};
@@ -52,6 +53,9 @@ use self::notify::event_bus::EventBus;
 use self::notify::head_notifier::HeadNotifier;
 use self::notify::membership_notifier::MembershipNotifier;
 use self::notify::newest_page::NewestPage;
+pub use self::operators::client::Admin;
+pub use self::operators::SecretError;
+use self::operators::{OperatorSecret, OperatorState};
 use self::read::syndication::Site;
 use self::read::tracks::Tracks;
 use self::runtime::background_thread::BackgroundThread;
@@ -72,6 +76,15 @@ use self::writer::{CommitListeners, Writer, WriterContext};
 /// Maximum time for closing connections when the server stops.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(10);
 
+/// The operators' address, and the file with their secret, which is created if it does not exist.
+#[derive(Clone, Debug)]
+pub struct AdminAddress {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The file.
+    pub secret_file: PathBuf,
+}
+
 /// The configuration of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -81,6 +94,8 @@ pub struct Config {
     pub health_listen: Option<SocketAddr>,
     /// The address for `/metrics`; none if absent.
     pub metrics_listen: Option<SocketAddr>,
+    /// The operators' address; none if absent.
+    pub admin: Option<AdminAddress>,
     /// The location of the database.
     pub database: Location,
     /// The folder of the built PWA; the embedded one if absent.
@@ -92,6 +107,8 @@ pub struct Config {
     pub allowed_origins: Vec<Origin>,
     /// The oldest accepted protocol version: 1 or 2.
     pub oldest_protocol: u16,
+    /// Who may make an account.
+    pub registration: Registration,
     /// The limits of clients.
     pub limits: Limits,
     /// Maximum size of the database in bytes; writes beyond it fail as on a full disk.
@@ -118,11 +135,13 @@ impl Config {
             listen,
             health_listen: None,
             metrics_listen: None,
+            admin: None,
             database: database.into(),
             pwa: None,
             public_urls: Vec::new(),
             allowed_origins: Vec::new(),
             oldest_protocol: OLDEST_PROTOCOL,
+            registration: Registration::Open,
             limits: Limits::DEFAULT,
             max_database_bytes: None,
             durability: Durability::EveryCommit,
@@ -149,6 +168,9 @@ pub enum StartError {
         /// The cause.
         error: std::io::Error,
     },
+    /// The operators' secret cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The system cannot start another thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -164,6 +186,7 @@ pub struct Running {
     addr: SocketAddr,
     health_addr: Option<SocketAddr>,
     metrics_addr: Option<SocketAddr>,
+    admin_addr: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     writer: Writer,
     /// The pools of connections that read.
@@ -200,6 +223,13 @@ impl Server {
         };
         let scraped = match config.metrics_listen {
             Some(at) => Some(listen(at).await?),
+            None => None,
+        };
+        let admin = match config.admin {
+            Some(AdminAddress { listen: at, secret_file }) => {
+                let secret = Arc::new(OperatorSecret::read_or_create(&secret_file)?);
+                Some((listen(at).await?, secret))
+            }
             None => None,
         };
 
@@ -282,6 +312,7 @@ impl Server {
         let bodies = if has_no_limits { Bodies::unbounded() } else { Arc::default() };
         let read_queue = ReadQueue::new(db::ANSWER_READERS, limiter.limits().max_read_millis_per_second);
         let all_readers = [&readers.answers, &readers.sync, &readers.streams, &readers.background].map(Pool::clone);
+        let operators_readers = readers.background.clone();
         let answer_readers = AnswerReaders(readers.answers);
         let stream_readers = readers.streams.clone();
         let state = AppState(Arc::new(Slices {
@@ -306,10 +337,12 @@ impl Server {
             public_origin: public_origin.clone(),
             pwa: Arc::new(config.pwa.map_or(Pwa::Embedded, Pwa::Folder)),
             read_queue,
+            registration: config.registration,
             site: Site { relay: identity.id, public_origin: public_origin.clone() },
             stopping: Stopping(stopping.clone()),
             sync: Arc::new(SyncState {
                 identity,
+                registration: config.registration,
                 sync_readers: readers.sync,
                 writer: writer.clone(),
                 clock: clock.clone(),
@@ -352,15 +385,22 @@ impl Server {
             tracing::info!(%addr, "listening for metrics");
             serving::serve_beside(listener, metrics::router(state), stopping.clone())
         });
+        let admin_addr = admin.as_ref().map(|((addr, _), _)| *addr);
+        let admin = admin.map(|((addr, listener), secret)| {
+            tracing::info!(%addr, "listening for operators");
+            let state = OperatorState { readers: operators_readers, writer: writer.clone(), secret };
+            serving::serve_beside(listener, operators::router(state), stopping.clone())
+        });
         let serving = serving::serve(listener, router, health_router, limiter, stopping);
         let serving = tokio::spawn(async move {
-            tokio::join!(serving, OptionFuture::from(health), OptionFuture::from(scraped));
+            tokio::join!(serving, OptionFuture::from(health), OptionFuture::from(scraped), OptionFuture::from(admin));
         });
         tracing::info!(%addr, "listening");
         Ok(Running {
             addr,
             health_addr,
             metrics_addr,
+            admin_addr,
             stop,
             writer,
             readers: all_readers,
@@ -395,6 +435,11 @@ impl Running {
     /// Returns the address of `/metrics`, if there is one.
     pub fn metrics_addr(&self) -> Option<SocketAddr> {
         self.metrics_addr
+    }
+
+    /// Returns the operators' address, if there is one.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin_addr
     }
 
     /// Closes all connections, does the waiting writes, and closes the database.

@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 use tourismo_server::maintenance::{self, Finding, MaintenanceError, Report};
-use tourismo_server::{Config, Durability, Limits, Location, OpenError, Origin, Server, StartError, TimeSource};
+use tourismo_server::{Admin, AdminAddress, Config, Durability, Limits, Location, OpenError, Origin, Registration, Server, StartError, TimeSource};
 use tracing_subscriber::EnvFilter;
 
 /// The relay of Tourismo: keeps drives safe, brings them to your other devices, and serves what is published.
@@ -41,6 +41,8 @@ enum Command {
     Check(Check),
     /// Write everything of one account into a zip archive, also while the database is served. The app imports it.
     Export(Export),
+    /// Act on abuse, through the operators' address of the running server (`serve --admin-listen`).
+    Admin(Box<Admin>),
     /// Print the OpenAPI description of the HTTP API.
     Openapi,
 }
@@ -100,6 +102,10 @@ struct Restore {
     /// Path of the backup, which is not modified.
     #[arg(long)]
     from: Option<PathBuf>,
+    /// Another database, a file or a URL, whose operators' decisions the restored one takes. Those of the replaced file are
+    /// taken by themselves.
+    #[arg(long)]
+    decisions_from: Option<String>,
 }
 
 #[derive(Args)]
@@ -134,6 +140,14 @@ struct Serve {
     /// Address and port for /metrics (OpenMetrics). Disabled if absent.
     #[arg(long, env = "TOURISMO_METRICS_LISTEN", value_parser = socket_address)]
     metrics_listen: Option<SocketAddr>,
+    /// Address and port for operators: a page, and what `admin` uses. Keep it on this machine or in a private network.
+    /// Disabled if absent.
+    #[arg(long, env = "TOURISMO_ADMIN_LISTEN", value_parser = socket_address)]
+    admin_listen: Option<SocketAddr>,
+    /// The file with the operators' secret. It is created, readable by this user only, if it does not exist. Beside the
+    /// SQLite file if absent, as `<data>.admin-secret`; in this folder with Postgres.
+    #[arg(long, env = "TOURISMO_ADMIN_SECRET_FILE")]
+    admin_secret_file: Option<PathBuf>,
     #[command(flatten)]
     data: Data,
     /// Serve the web app from this folder rather than from inside the binary.
@@ -151,6 +165,9 @@ struct Serve {
     /// an app.
     #[arg(long, env = "TOURISMO_OLDEST_PROTOCOL", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2))]
     oldest_protocol: u16,
+    /// Who may make an account: everybody, whoever has an invitation (`admin invite`), or nobody.
+    #[arg(long, env = "TOURISMO_REGISTRATION", value_enum, default_value = "open")]
+    registration: Registration,
     /// Maximum size of the database in bytes. Writes beyond it fail as on a full disk.
     #[arg(long, env = "TOURISMO_MAX_DATABASE_BYTES")]
     max_database_bytes: Option<u64>,
@@ -227,18 +244,7 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
                 let maintenance::Backup { bytes, accounts, changes } = backup;
                 println!("backup: {changes} changes of {accounts} accounts in {} ({bytes} bytes)", to.display());
             }
-            Command::Restore(Restore { data, from: None }) => {
-                let report = maintenance::begin_again(&data.location()?).await.inspect_err(name_findings)?;
-                println!("restore: another life of the log begins: {}", counted(&report));
-            }
-            Command::Restore(Restore { data, from: Some(from) }) => {
-                let data = data.file(PUT_BACK)?;
-                let restored = maintenance::restore(&from, &data).await.inspect_err(name_findings)?;
-                println!("restore: {} is in place: {}", from.display(), counted(&restored.report));
-                if let Some(kept) = restored.kept {
-                    println!("restore: what was there is kept as {}", kept.display());
-                }
-            }
+            Command::Restore(restore) => put_back(restore).await?,
             Command::Export(Export { data, account, to }) => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
                 let now = Timestamp(i64::try_from(now)?);
@@ -249,11 +255,45 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
                     println!("export: document {doc} cannot be read");
                 }
             }
+            Command::Admin(admin) => println!("{}", admin.run().await?),
             Command::Openapi => print!("{}", tourismo_server::openapi_json()),
             Command::Check(check) => return look(&check.data.location()?, check.repair).await,
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+async fn put_back(Restore { data, from, decisions_from }: Restore) -> anyhow::Result<()> {
+    let location = match from {
+        None => {
+            let location = data.location()?;
+            let report = maintenance::begin_again(&location).await.inspect_err(name_findings)?;
+            println!("restore: another life of the log begins: {}", counted(&report));
+            location
+        }
+        Some(from) => {
+            let data = data.file(PUT_BACK)?;
+            let restored = maintenance::restore(&from, &data).await.inspect_err(name_findings)?;
+            println!("restore: {} is in place: {}", from.display(), counted(&restored.report));
+            match restored.decisions {
+                Some(0) => {}
+                Some(taken) => println!("restore: {taken} newer decisions of operators were taken over"),
+                None => println!(
+                    "restore: the decisions of operators in the replaced file cannot be read: what they hid since the \
+                     backup may be public again; --decisions-from names another database that has them"
+                ),
+            }
+            if let Some(kept) = restored.kept {
+                println!("restore: what was there is kept as {}", kept.display());
+            }
+            Location::File(data)
+        }
+    };
+    if let Some(decisions_from) = decisions_from {
+        let taken = maintenance::take_decisions(&location, &Location::from(decisions_from)).await?;
+        println!("restore: {taken} decisions of operators were taken over");
+    }
+    Ok(())
 }
 
 async fn look(data: &Location, repair: bool) -> anyhow::Result<ExitCode> {
@@ -310,15 +350,22 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     open_many_files();
     // Registered before anybody can see that the server runs.
     let stop = asked_to_stop().context("cannot listen for signals")?;
+    let secret_file = serve.admin_secret_file.unwrap_or_else(|| {
+        let mut path = serve.data.path.clone().into_os_string();
+        path.push(".admin-secret");
+        path.into()
+    });
     let config = Config {
         listen: serve.listen,
         health_listen: serve.health_listen,
         metrics_listen: serve.metrics_listen,
+        admin: serve.admin_listen.map(|listen| AdminAddress { listen, secret_file }),
         database: serve.data.location()?,
         pwa: serve.pwa,
         public_urls: serve.public_url,
         allowed_origins: serve.allow_origin,
         oldest_protocol: serve.oldest_protocol,
+        registration: serve.registration,
         limits: serve.limits,
         max_database_bytes: serve.max_database_bytes,
         durability: match serve.synchronous {
@@ -333,7 +380,10 @@ async fn run(serve: Serve) -> anyhow::Result<()> {
     };
     let database = config.database.clone();
     let running = Server::start(config).await.map_err(|error| match error {
-        StartError::Database(OpenError::Claim(_)) | StartError::Listen { .. } | StartError::Thread(_) => error.into(),
+        StartError::Database(OpenError::Claim(_))
+        | StartError::Listen { .. }
+        | StartError::Secret(_)
+        | StartError::Thread(_) => error.into(),
         StartError::Database(_) => anyhow::Error::from(error).context(database.to_string()),
     })?;
     stop.await;

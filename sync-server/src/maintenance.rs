@@ -18,7 +18,7 @@ pub use self::backup::{Backup, back_up};
 pub(crate) use self::check::bring_rows_up_to_date;
 pub use self::check::{EntryFault, Finding, Quarantined, Report, check, repair};
 pub use self::export::{AccountExport, export_account};
-pub use self::restore::{Restored, begin_again, restore};
+pub use self::restore::{Restored, begin_again, restore, take_decisions};
 use tourismo_core::id::AccountId;
 
 use crate::db::sqlite::Obstacle;

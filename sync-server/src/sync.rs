@@ -15,7 +15,7 @@ use tourismo_core::wire::MAX_MESSAGE_BYTES;
 use tracing::Instrument;
 
 use self::connection::{Client, Connection};
-use crate::clients::limits::{RateLimiter, Source};
+use crate::clients::limits::{Registration, RateLimiter, Source};
 use crate::clients::origin::PublicOrigin;
 use crate::db::relay::Identity;
 use crate::db::sql::Pool;
@@ -36,6 +36,8 @@ const BUFFER_BYTES: usize = 4 << 10;
 #[derive(Debug)]
 pub(crate) struct SyncState {
     pub(crate) identity: Identity,
+    /// Who may make an account.
+    pub(crate) registration: Registration,
     /// Connections that read for sync.
     pub(crate) sync_readers: Pool,
     pub(crate) writer: Writer,

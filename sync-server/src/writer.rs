@@ -34,7 +34,10 @@ use self::job::{Answer, Job, Reply};
 use self::memory::Memory;
 use self::projector::Step;
 use crate::clients::limits::{RateLimiter, SourceNames};
+use crate::db::decisions::{Decision, Item};
+use crate::db::invitations::{CodeHash, Invitation};
 use crate::db::relay::Identity;
+use crate::db::reports::{NewReport, Reported};
 use crate::db::roads::RoadUpdate;
 use crate::db::snapshots::{Snapshot, SnapshotTarget};
 use crate::db::sqlite::Checkpointer;
@@ -138,6 +141,25 @@ pub(crate) enum Admitted {
     OneTooMany,
 }
 
+/// A decision that an operator makes.
+#[derive(Clone, Debug)]
+pub(crate) struct NewDecision {
+    pub(crate) item: Item,
+    /// Whether the item is hidden, or the account is suspended.
+    pub(crate) is_hidden: bool,
+    /// Shown to the owner.
+    pub(crate) reason: String,
+}
+
+/// What an operator does about invitations.
+#[derive(Clone, Debug)]
+pub(crate) enum InvitationAct {
+    /// Makes one.
+    Create { hash: CodeHash, uses: u32, days: u32, note: String },
+    /// Revokes the one with this number.
+    Revoke(u64),
+}
+
 /// One step of making a snapshot.
 #[derive(Debug)]
 pub(crate) enum Compaction {
@@ -237,6 +259,31 @@ impl Writer {
     /// Replaces and removes roads.
     pub(crate) async fn apply_road_update(&self, update: RoadUpdate) -> Result<(), Unavailable> {
         self.submit_and_rest(|reply| Job::ApplyRoads { update, reply }).await
+    }
+
+    /// Stores a decision of an operator.
+    pub(crate) async fn decide(&self, decision: NewDecision) -> Result<Decision, Unavailable> {
+        self.submit(|reply| Job::Decide { decision, reply }).await
+    }
+
+    /// Closes the reports about an item; returns their number.
+    pub(crate) async fn dismiss(&self, item: Item) -> Result<u64, Unavailable> {
+        self.submit(|reply| Job::Dismiss { item, reply }).await
+    }
+
+    /// Makes or revokes an invitation; returns nothing if there is none.
+    pub(crate) async fn invite(&self, act: InvitationAct) -> Result<Option<Invitation>, Unavailable> {
+        self.submit(|reply| Job::Invite { act, reply }).await
+    }
+
+    /// Lets an account in by a code; returns whether it may be made.
+    pub(crate) async fn redeem(&self, hash: CodeHash, account: AccountId) -> Result<bool, Unavailable> {
+        self.submit(|reply| Job::Redeem { hash, account, reply }).await
+    }
+
+    /// Stores a report within the bounds.
+    pub(crate) async fn report(&self, report: NewReport) -> Result<Reported, Unavailable> {
+        self.submit(|reply| Job::Report { report, reply }).await
     }
 
     /// Returns when the task reached this job: without an error, unless the last commit failed and a new one fails,
@@ -550,6 +597,11 @@ impl Task {
                 Job::Compact { step, reply } => reply.hold(append.compact(step).await?),
                 Job::WriteRows { steps, reply } => reply.hold(append.write_rows(steps).await?),
                 Job::ApplyRoads { update, reply } => reply.hold(append.apply_road_update(update).await?),
+                Job::Decide { decision, reply } => reply.hold(append.decide(decision).await?),
+                Job::Dismiss { item, reply } => reply.hold(append.dismiss(item).await?),
+                Job::Invite { act, reply } => reply.hold(append.invite(act).await?),
+                Job::Redeem { hash, account, reply } => reply.hold(append.redeem(*hash, *account).await?),
+                Job::Report { report, reply } => reply.hold(append.report(report).await?),
                 Job::Ping(reply) => reply.hold(()),
                 Job::Stop => {}
             }

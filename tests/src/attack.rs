@@ -29,6 +29,7 @@ mod owners;
 mod quotas;
 mod readers;
 mod removed;
+mod reports;
 mod requests;
 mod rest;
 mod sockets;
@@ -208,6 +209,7 @@ impl Attack {
             quotas::attacks,
             sockets::attacks,
             requests::attacks,
+            reports::attacks,
             readers::attacks,
             removed::attacks,
             forwarders::attacks,

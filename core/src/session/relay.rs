@@ -420,8 +420,13 @@ impl RelaySession {
 
     fn bye(&mut self, code: ByeCode) -> Vec<RelayEffect> {
         self.phase = RelayPhase::Closed;
-        let is_known = code != ByeCode::Revoked || self.protocol >= MEMBERSHIP_PROTOCOL;
-        let code = if is_known { code } else { ByeCode::NotAuthentic };
+        let code = match code {
+            code if self.protocol >= MEMBERSHIP_PROTOCOL => code,
+            ByeCode::Revoked => ByeCode::NotAuthentic,
+            // Their words say to ask the operator for more.
+            ByeCode::NotInvited | ByeCode::RegistrationClosed => ByeCode::OverQuota,
+            code => code,
+        };
         vec![send(Message::Bye { code }), RelayEffect::Close]
     }
 }

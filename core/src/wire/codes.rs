@@ -97,6 +97,14 @@ pub enum ByeCode {
     /// The device was removed from the account. Phones before version 3 are told [`ByeCode::NotAuthentic`]. `[G9]`
     #[n(10)]
     Revoked,
+    /// The account is new, and the relay accepts new accounts by invitation only. Phones before version 3 are told
+    /// [`ByeCode::OverQuota`]. `[O8]`
+    #[n(11)]
+    NotInvited,
+    /// The account is new, and the relay accepts no new accounts. Phones before version 3 are told
+    /// [`ByeCode::OverQuota`]. `[O8]`
+    #[n(12)]
+    RegistrationClosed,
 }
 
 impl ByeCode {
@@ -111,7 +119,9 @@ impl ByeCode {
             | ByeCode::NotAuthentic
             | ByeCode::OverQuota
             | ByeCode::WrongOrigin
-            | ByeCode::Revoked => false,
+            | ByeCode::Revoked
+            | ByeCode::NotInvited
+            | ByeCode::RegistrationClosed => false,
         }
     }
 }

@@ -185,8 +185,10 @@ fn every_code_and_kind_has_its_number() {
         ByeCode::OverQuota,
         ByeCode::WrongOrigin,
         ByeCode::Revoked,
+        ByeCode::NotInvited,
+        ByeCode::RegistrationClosed,
     ];
-    assert_eq!(byes.map(|code| number(Message::Bye { code }.encode())), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assert_eq!(byes.map(|code| number(Message::Bye { code }.encode())), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     let kinds = (0..=u8::MAX).filter_map(DocKind::from_number);
     assert_eq!(kinds.collect::<Vec<_>>(), DocKind::ALL);
     let names = "Settings Profile Car Drive Track Published Social Meet";

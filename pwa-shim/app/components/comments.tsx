@@ -6,6 +6,7 @@ import { clock, day } from "../format.ts";
 import { withOwnComments } from "../optimistic.ts";
 import { useRelayList } from "../relay-query.ts";
 import { nameOfPerson } from "./person.tsx";
+import { ReportButton } from "./report.tsx";
 
 export function Comments({ drive }: { drive: string }) {
   const list = useRelayList(`comments ${drive}`, async (page) => {
@@ -47,7 +48,9 @@ export function Comments({ drive }: { drive: string }) {
               >
                 Delete
               </button>
-            ) : null}
+            ) : (
+              <ReportButton about={{ target: "comment", id: comment.id, account: comment.account, drive }} />
+            )}
           </li>
         ))}
       </ul>

@@ -10,6 +10,7 @@ import { Badge, StatusMessage } from "../components/badge.tsx";
 import { Charts } from "../components/charts.tsx";
 import { DriveStatsGrid } from "../components/drive-stats.tsx";
 import { ExportCard } from "../components/export-card.tsx";
+import { HiddenNotice } from "../components/hidden-notice.tsx";
 import { BackIcon } from "../components/icons.tsx";
 import { DriveMap } from "../components/map.tsx";
 import { RefusedFixes } from "../components/refused-fixes.tsx";
@@ -68,6 +69,7 @@ export function DriveScreen({ id }: { id: string }) {
           ) : null}
         </div>
         <div class="column">
+          <HiddenNotice ids={[drive.id, drive.published]} />
           <Conflicts drive={drive} />
           <TakeOver drive={drive} />
           <Publish drive={drive} track={ready} />

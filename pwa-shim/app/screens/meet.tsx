@@ -4,12 +4,14 @@ import type { Answer, Attendee, Destination, Meet, MeetFields, MeetView, Timesta
 import { useEffect } from "preact/hooks";
 import { Badge } from "../components/badge.tsx";
 import { DestinationLinks } from "../components/destination-links.tsx";
+import { HiddenNotice } from "../components/hidden-notice.tsx";
 import { HoldButton } from "../components/hold-button.tsx";
 import { BackIcon } from "../components/icons.tsx";
 import { Organisers } from "../components/organisers.tsx";
 import { nameOfPerson, PersonLink } from "../components/person.tsx";
 import { PlaceMap } from "../components/place-map.tsx";
 import { ListEnd, StaleNotice } from "../components/query-status.tsx";
+import { ReportButton } from "../components/report.tsx";
 import { ShareLink } from "../components/share-link.tsx";
 import { me, meets, relay, run, social } from "../engine.ts";
 import { clockIn, longDay } from "../format.ts";
@@ -91,6 +93,7 @@ function Shown({ meet, answered, attendees, own, changedAt, overridden, isRemove
           Another organiser changed this after you: {overridden.map(describeMeetField).join(", ")}. Their version counts.
         </p>
       ) : null}
+      {own ? <HiddenNotice ids={[own.id, meet.id]} /> : null}
       {meet.cancelled ? <Badge message={{ tone: "bad", text: "Cancelled" }} /> : null}
       <div class="columns">
         <div class="column">
@@ -126,6 +129,7 @@ function Shown({ meet, answered, attendees, own, changedAt, overridden, isRemove
           {own ? <Organisers meet={own.id} organisers={own.organisers} /> : null}
           {own ? <OwnLink meet={meet} seenAt={changedAt} /> : null}
           <Calendar meet={meet} />
+          {meet.account === me().account ? null : <ReportButton about={{ target: "meet", id: meet.id }} />}
         </div>
       </div>
     </>

@@ -5,6 +5,7 @@ import { carDetails, carName } from "../car-name.ts";
 import { BackIcon, CarIcon } from "../components/icons.tsx";
 import { nameOfPerson } from "../components/person.tsx";
 import { ListEnd, StaleNotice } from "../components/query-status.tsx";
+import { ReportButton } from "../components/report.tsx";
 import { me, relay, run, social } from "../engine.ts";
 import { useRelayList, useRelayQuery } from "../relay-query.ts";
 import { href } from "../route.ts";
@@ -60,6 +61,7 @@ function Shown({ person }: { person: PersonPage }) {
       <h2>Drives</h2>
       <Drives name={person.account} />
       {isMe ? null : <BlockButton person={person} isBlocked={isBlocked} />}
+      {isMe ? null : <ReportButton about={{ target: "person", id: person.account }} />}
     </>
   );
 }

@@ -10,7 +10,8 @@ import { DriveMap } from "../components/map.tsx";
 import { nameOfPerson } from "../components/person.tsx";
 import { StaleNotice } from "../components/query-status.tsx";
 import { Reactions } from "../components/reactions.tsx";
-import { relay, units } from "../engine.ts";
+import { ReportButton } from "../components/report.tsx";
+import { me, relay, units } from "../engine.ts";
 import { day, titleOf } from "../format.ts";
 import { useRelayQuery } from "../relay-query.ts";
 import { href } from "../route.ts";
@@ -54,6 +55,7 @@ function Shown({ drive }: { drive: PublishedTrack }) {
         </div>
         <div class="column">
           <Comments drive={drive.id} />
+          {drive.account === me().account ? null : <ReportButton about={{ target: "drive", id: drive.id }} />}
         </div>
       </div>
     </>

@@ -7,6 +7,7 @@ import { carName } from "../car-name.ts";
 import { Badge, StatusMessage } from "../components/badge.tsx";
 import { HoldButton } from "../components/hold-button.tsx";
 import { FlagIcon, PlayIcon } from "../components/icons.tsx";
+import { Invitation } from "../components/invitation.tsx";
 import { LocationDenied, usePermission } from "../components/location-permission.tsx";
 import { showNotice } from "../components/notice.tsx";
 import { cars, drives, recording, run, status, succeeds, units, wasDenied } from "../engine.ts";
@@ -15,9 +16,10 @@ import { describeProgress, describeStorage } from "../messages.ts";
 import { go, href } from "../route.ts";
 import { LiveDrive } from "./live-drive.tsx";
 
-export function RecordScreen() {
+/** `invitation` is the code of a link. */
+export function RecordScreen({ invitation }: { invitation?: string }) {
   const view = recording.value;
-  if (view === null) return <Start />;
+  if (view === null) return <Start invitation={invitation} />;
   switch (view.state) {
     case "recovering":
       return <p class="opening">Restoring the recording…</p>;
@@ -42,7 +44,7 @@ export async function finish({ drive, stats }: RecordingView): Promise<void> {
   if (done) go({ screen: "drive", id: drive });
 }
 
-function Start() {
+function Start({ invitation }: { invitation: string | undefined }) {
   /** `undefined`: the car of the last drive. */
   const chosen = useSignal<DocId | null | undefined>(undefined);
   const car = chosen.value === undefined ? lastDriven(drives.value ?? [], cars.value) : chosen.value;
@@ -72,6 +74,7 @@ function Start() {
           <span class="start-label">Start</span>
         </button>
       )}
+      <Invitation code={invitation ?? ""} />
       <div class="record-foot">
         {cars.value.length > 0 ? (
           <label class="field inline">

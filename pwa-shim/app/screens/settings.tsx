@@ -4,6 +4,8 @@ import type { ProfileFields, QuarantinedDocument, SettingsFields, Status, Units,
 import { AutosavedText } from "../components/autosaved-text.tsx";
 import { Badge, StatusMessage } from "../components/badge.tsx";
 import { ExportAccountCard } from "../components/export-account-card.tsx";
+import { HiddenOfAccount } from "../components/hidden-notice.tsx";
+import { Invitation } from "../components/invitation.tsx";
 import { TryAgain } from "../components/progress.tsx";
 import { useChanges } from "../drafts.ts";
 import { account, drives, persistence, relay, status, succeeds } from "../engine.ts";
@@ -22,6 +24,7 @@ export function SettingsScreen() {
       <div class="columns even">
         <div class="column">
           {status.value ? <StatusCard status={status.value} /> : null}
+          <Invitation />
           <nav class="list" aria-label="More">
             <Row to={{ screen: "garage" }} title="Garage" what="Your cars, their logbooks and drives" isNarrow />
             <Row to={{ screen: "people" }} title="People" what="Find and follow people, answer requests" isNarrow />
@@ -30,6 +33,7 @@ export function SettingsScreen() {
           </nav>
         </div>
         <div class="column">
+          <HiddenOfAccount />
           <Quarantined />
           <NotShown />
           <ProfileForm profile={profile} />

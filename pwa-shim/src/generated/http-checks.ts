@@ -161,6 +161,18 @@ export const ownProfile: Check<Checked<Schemas["OwnProfile"]>> = object({
   notShown: listOf(notShownDocument),
   quarantined: listOf(quarantinedDocument),
 });
+export const hiddenTarget: Check<Checked<Schemas["HiddenTarget"]>> = oneOf("account", "drive", "meet", "comment");
+export const hiddenItem: Check<Checked<Schemas["HiddenItem"]>> = object({
+  decidedAt: number,
+  document: text,
+  link: text,
+  reason: text,
+  target: hiddenTarget,
+});
+export const hiddenItems: Check<Checked<Schemas["HiddenItems"]>> = object({
+  account: text,
+  items: listOf(hiddenItem),
+});
 export const ownDevice: Check<Checked<Schemas["OwnDevice"]>> = object({
   addedAt: number,
   grantedBy: orNull(text),

@@ -136,6 +136,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/invitations/redeem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets an account in by an invitation, so that its first device can connect. Again for the same account changes nothing. `[O8]` */
+        post: operations["redeem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/cars": {
         parameters: {
             query?: never;
@@ -179,6 +196,23 @@ export interface paths {
         };
         /** My car's logbook: odometer, fuel, service; the latest entry first. */
         get: operations["car_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What operators hide of me, with their reasons; what they show again is not in it. `[O3]` */
+        get: operations["own_decisions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -755,6 +789,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reports something that the reporter can see to the operators of the relay. One reporter reports an item once; again
+         *     changes nothing. Without a token at most 5 reports a day from an address, with one at most 50 a day of an account. `[O5]`
+         */
+        post: operations["report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/roads": {
         parameters: {
             query?: never;
@@ -1123,6 +1177,38 @@ export interface components {
          * @enum {string}
          */
         HandleState: "none" | "handle_invalid" | "handle_taken" | "held";
+        /** @description Something that an operator hides from others. */
+        HiddenItem: {
+            /**
+             * Format: int64
+             * @description Milliseconds since 1970 UTC.
+             */
+            decidedAt: number;
+            /**
+             * Format: uuid
+             * @description The account; the drive, or its published copy if no drive names it; the document of the meet; the comment.
+             */
+            document: string;
+            /**
+             * Format: uuid
+             * @description The id by which others found it; of a comment that of the drive.
+             */
+            link: string;
+            /** @description The operator's reason. */
+            reason: string;
+            target: components["schemas"]["HiddenTarget"];
+        };
+        /** @description What operators hide of an account. */
+        HiddenItems: {
+            /** Format: uuid */
+            account: string;
+            items: components["schemas"]["HiddenItem"][];
+        };
+        /**
+         * @description The kind of a hidden item.
+         * @enum {string}
+         */
+        HiddenTarget: "account" | "drive" | "meet" | "comment";
         /** @description A drive in a home feed. */
         HomeDrive: components["schemas"]["DriveItem"] & {
             kind: components["schemas"]["HomeDriveKind"];
@@ -1301,6 +1387,28 @@ export interface components {
         MonthItem: components["schemas"]["TotalsItem"] & {
             /** @description Such as `2026-09`, UTC. */
             month: string;
+        };
+        /** @description A report. */
+        NewReportBody: {
+            /**
+             * Format: uuid
+             * @description The author of a comment.
+             */
+            account?: string | null;
+            /**
+             * Format: uuid
+             * @description The drive of a comment.
+             */
+            drive?: string | null;
+            /**
+             * Format: uuid
+             * @description The drive, the comment, the meet or the account.
+             */
+            id: string;
+            reason: components["schemas"]["ReportReasonName"];
+            target: components["schemas"]["ReportTarget"];
+            /** @description At most 1,000 characters. */
+            text?: string;
         };
         /** @description A published drive or a meet whose id is not bound to my account. `[B3]` */
         NotShownDocument: {
@@ -1552,6 +1660,16 @@ export interface components {
             /** @description Usually one. */
             items: components["schemas"]["RecoverableAccount"][];
         };
+        /** @description A code for an account. */
+        Redemption: {
+            /**
+             * Format: uuid
+             * @description The account, which need not exist. Its id derives from the key of its first device.
+             */
+            account: string;
+            /** @description The code of the invitation, in any spelling. */
+            code: string;
+        };
         /** @description Statistics of the relay. */
         RelayStats: components["schemas"]["TotalsItem"] & {
             /**
@@ -1565,6 +1683,16 @@ export interface components {
              */
             people: number;
         };
+        /**
+         * @description Why something is reported.
+         * @enum {string}
+         */
+        ReportReasonName: "spam" | "harassment" | "danger" | "private" | "illegal" | "other";
+        /**
+         * @description The kind of what is reported.
+         * @enum {string}
+         */
+        ReportTarget: "drive" | "comment" | "meet" | "person";
         /** @description A page of roads, the best first. */
         RoadCollection: {
             features: components["schemas"]["RoadFeature"][];
@@ -2326,6 +2454,95 @@ export interface operations {
             };
         };
     };
+    redeem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Redemption"];
+            };
+        };
+        responses: {
+            /** @description The account may connect. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     own_cars: {
         parameters: {
             query?: {
@@ -2537,6 +2754,93 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LogPage"];
+                };
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    own_decisions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The hidden items. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HiddenItems"];
                 };
             };
             /** @description Nothing changed since the tag in If-None-Match. */
@@ -5440,6 +5744,95 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["RecoverableAccounts"];
                 };
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReportBody"];
+            };
+        };
+        responses: {
+            /** @description The report is stored. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Nothing changed since the tag in If-None-Match. */
             304: {

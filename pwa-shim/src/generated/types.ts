@@ -65,7 +65,7 @@ export type Bootstrap = {
 };
 
 /** Why a connection ends. `[M4]` */
-export type ByeCode = "malformed" | "too_large" | "out_of_order" | "unknown_protocol" | "not_authentic" | "too_slow" | "going_away" | "overloaded" | "over_quota" | "wrong_origin" | "revoked";
+export type ByeCode = "malformed" | "too_large" | "out_of_order" | "unknown_protocol" | "not_authentic" | "too_slow" | "going_away" | "overloaded" | "over_quota" | "wrong_origin" | "revoked" | "not_invited" | "registration_closed";
 
 /** The fields of a car. Texts are empty when unknown. */
 export type CarFields = {

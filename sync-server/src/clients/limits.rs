@@ -167,6 +167,18 @@ impl Limits {
     }
 }
 
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Registration {
+    /// Everybody.
+    #[default]
+    Open,
+    /// Whoever has an invitation.
+    Invite,
+    /// Nobody. Accounts that were invited before may still connect.
+    Closed,
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits::DEFAULT

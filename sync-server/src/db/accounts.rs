@@ -185,6 +185,13 @@ pub(crate) async fn all(connection: &mut Connection) -> Result<Vec<AccountId>, s
     ids.iter().map(|id| account_id(id)).collect()
 }
 
+/// Returns the accounts that use most bytes, the largest first.
+pub(crate) async fn largest(connection: &mut Connection, most: u32) -> Result<Vec<AccountId>, sqlx::Error> {
+    let sql = "SELECT account FROM account ORDER BY bytes DESC, account LIMIT $1";
+    let ids: Vec<Vec<u8>> = sql::query_scalar(sql).bind(i64::from(most)).fetch_all(connection).await?;
+    ids.iter().map(|id| account_id(id)).collect()
+}
+
 /// Returns the accounts whose logs do not have exactly the positions from 1 to their head.
 pub(crate) async fn with_gaps(connection: &mut Connection) -> Result<Vec<AccountId>, sqlx::Error> {
     let sql = r#"

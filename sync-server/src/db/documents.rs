@@ -174,6 +174,20 @@ pub(crate) async fn quarantined(
     sql::query(sql).bind(account).rows(reader, read).await
 }
 
+/// Ends the quarantine of a document of an account, or of all of them: they are read again.
+pub(crate) async fn release(
+    writer: &mut Connection,
+    account: AccountId,
+    doc: Option<DocId>,
+) -> Result<(), sqlx::Error> {
+    let sql = r#"
+        UPDATE document SET quarantined = NULL, good_through = NULL
+        WHERE account = $1 AND ($2 = 1 OR doc = $3) AND quarantined IS NOT NULL
+    "#;
+    let id = doc.unwrap_or(DocId::from_bytes([0; 16]));
+    sql::query(sql).bind(account).bind(i64::from(doc.is_none())).bind(id).execute(writer).await.map(drop)
+}
+
 /// Ends all quarantines, before all rows are derived again.
 pub(crate) async fn release_all(writer: &mut Connection) -> Result<(), sqlx::Error> {
     sql::query("UPDATE document SET quarantined = NULL, good_through = NULL WHERE quarantined IS NOT NULL")

@@ -98,6 +98,17 @@ pub(crate) async fn record(
     row.map(|row| OwnDrive::from_row(&row)).transpose()
 }
 
+/// Returns the drive of an account that names a published copy.
+pub(crate) async fn with_copy(
+    reader: &mut Connection,
+    account: AccountId,
+    copy: DocId,
+) -> Result<Option<DocId>, sqlx::Error> {
+    let sql = "SELECT doc FROM drive WHERE account = $1 AND published = $2 ORDER BY doc LIMIT 1";
+    let row = sql::query(sql).bind(account).bind(copy).row(reader).await?;
+    row.map(|row| row.field("doc")).transpose()
+}
+
 /// Returns up to `limit` drives of an account after a position, newest first; of one car if given.
 pub(crate) async fn page(
     reader: &mut Connection,

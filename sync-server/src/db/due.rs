@@ -1,10 +1,12 @@
 //! The table `due_document`: documents whose rows are older than their log, because deriving them takes too long for
 //! the transaction that stores a change.
 
+use sqlx::AssertSqlSafe;
 use tourismo_core::id::{AccountId, DocId};
+use tourismo_core::wire::DocKind;
 
 use super::sql::{self, Bulk, Connection, SqlRow};
-use super::{account_in, column, doc_in, position};
+use super::{account_in, column, decisions, doc_in, position};
 
 /// A document whose rows must be derived, as it was when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,34 @@ pub(crate) async fn note_newest(writer: &mut Connection, account: AccountId, doc
         ON CONFLICT (account, doc) DO UPDATE SET seq = excluded.seq
     "#;
     Ok(sql::query(sql).bind(account).bind(doc).execute(writer).await? > 0)
+}
+
+/// Stores that all documents of an account are due from which something is derived that others may see; returns their
+/// number.
+pub(crate) async fn note_public(writer: &mut Connection, account: AccountId) -> Result<u64, sqlx::Error> {
+    let kinds = DocKind::ALL.into_iter().filter(|kind| decisions::is_public(*kind));
+    let kinds = kinds.map(|kind| kind.number().to_string()).collect::<Vec<_>>().join(", ");
+    let of = |table: &str| {
+        format!(
+            r#"
+            SELECT {table}.account, {table}.doc, {table}.seq FROM {table}
+            JOIN document ON document.account = {table}.account AND document.doc = {table}.doc
+            WHERE {table}.account = $1 AND document.kind IN ({kinds})
+            "#
+        )
+    };
+    let sql = format!(
+        r#"
+        INSERT INTO due_document (account, doc, seq)
+        SELECT newest.account, newest.doc, MAX(newest.seq)
+        FROM ({} UNION ALL {} AND snapshot.state > 0) newest
+        GROUP BY newest.account, newest.doc
+        ON CONFLICT (account, doc) DO UPDATE SET seq = excluded.seq
+        "#,
+        of("change"),
+        of("snapshot")
+    );
+    sql::query(AssertSqlSafe(sql)).bind(account).execute(writer).await
 }
 
 /// Returns the position up to which the rows of a document must be derived, if it is due.

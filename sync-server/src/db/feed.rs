@@ -76,7 +76,7 @@ pub(crate) struct Author {
 impl Author {
     /// The columns that [`read`](Author::read) reads, of a table or alias `profile`.
     pub(crate) const COLUMNS: &str =
-        "CASE WHEN profile.holds = 1 THEN profile.handle END AS handle, profile.display_name";
+        "CASE WHEN profile.holds = 1 AND profile.handle <> '' THEN profile.handle END AS handle, profile.display_name";
 
     pub(crate) fn read(row: &SqlRow) -> Result<Author, sqlx::Error> {
         Ok(Author { handle: row.get("handle")?, display_name: row.get("display_name")? })

@@ -145,6 +145,17 @@ async fn part_found_by(
     row.as_ref().map(MeetPart::from_row).transpose()
 }
 
+/// Returns the document of the meet with this public id.
+pub(crate) async fn document_found_by(
+    reader: &mut Connection,
+    account: AccountId,
+    meet: DocId,
+) -> Result<Option<DocId>, sqlx::Error> {
+    let sql = "SELECT doc FROM meet_part WHERE account = $1 AND found_by = $2 ORDER BY doc LIMIT 1";
+    let row = sql::query(sql).bind(account).bind(meet).row(reader).await?;
+    row.map(|row| doc_in(&row, "doc")).transpose()
+}
+
 /// Inserts or replaces the content of a document of a meet.
 pub(crate) async fn replace_part(
     writer: &mut Connection,

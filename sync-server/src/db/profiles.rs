@@ -26,6 +26,8 @@ pub(crate) struct ProfileRecord {
     pub(crate) by_approval: bool,
     /// When the relay received the claim to the handle.
     pub(crate) claimed_at: Timestamp,
+    /// The handle of a suspended account, whose `handle` is empty: nobody finds it, and nobody else gets it. `[O4]`
+    pub(crate) withheld_handle: Option<String>,
 }
 
 /// A profile as shown.
@@ -41,10 +43,22 @@ pub(crate) struct ProfileRow {
     pub(crate) display_name: String,
     pub(crate) bio: String,
     pub(crate) by_approval: bool,
+    /// The handle of a suspended account.
+    pub(crate) withheld_handle: Option<String>,
 }
 
-columns!(ProfileRecord { account, doc, revision, handle, display_name, bio, by_approval, claimed_at });
-columns!(ProfileRow { account, handle, folded, holds, display_name, bio, by_approval });
+columns!(ProfileRecord {
+    account,
+    doc,
+    revision,
+    handle,
+    display_name,
+    bio,
+    by_approval,
+    claimed_at,
+    withheld_handle
+});
+columns!(ProfileRow { account, handle, folded, holds, display_name, bio, by_approval, withheld_handle });
 
 static REPLACE: LazyLock<Insert> = LazyLock::new(|| {
     let columns = [ProfileRecord::list(), vec!["folded", "skeleton", "holds"]].concat();
@@ -54,6 +68,12 @@ static REPLACE: LazyLock<Insert> = LazyLock::new(|| {
 impl ProfileRecord {
     fn folded(&self) -> Option<String> {
         handle_name::fold(&self.handle)
+    }
+
+    /// Returns the text that is equal for handles that look like the claimed one, shown or withheld.
+    fn skeleton(&self) -> Option<String> {
+        let claimed = self.withheld_handle.as_deref().unwrap_or(&self.handle);
+        handle_name::fold(claimed).as_deref().map(skeleton)
     }
 }
 
@@ -65,7 +85,7 @@ fn skeleton(folded: &str) -> String {
 /// Inserts or replaces the account's profile.
 pub(crate) async fn replace(writer: &mut Connection, profile: &ProfileRecord) -> Result<(), sqlx::Error> {
     let (before, folded) = (skeleton_of(writer, profile.account).await?, profile.folded());
-    let skeleton = folded.as_deref().map(skeleton);
+    let skeleton = profile.skeleton();
     let mut bulk = REPLACE.rows();
     // Nobody holds the handle until the holder is settled.
     let beside = [folded.as_deref().into(), skeleton.as_deref().into(), 0.into()];
@@ -123,9 +143,8 @@ pub(crate) async fn record(reader: &mut Connection, account: AccountId) -> Resul
     let Some(row) = sql::query(AssertSqlSafe(sql)).bind(account).row(reader).await? else { return Ok(None) };
     let record = ProfileRecord::from_row(&row)?;
     // A profile that is found under another name differs from the derived one.
-    let folded = record.folded();
-    let is_in_place = row.get::<Option<String>>("skeleton")? == folded.as_deref().map(skeleton)
-        && row.get::<Option<String>>("folded")? == folded;
+    let is_in_place = row.get::<Option<String>>("skeleton")? == record.skeleton()
+        && row.get::<Option<String>>("folded")? == record.folded();
     Ok(is_in_place.then_some(record))
 }
 
@@ -140,6 +159,13 @@ pub(crate) async fn find(reader: &mut Connection, account: AccountId) -> Result<
 pub(crate) async fn holder(reader: &mut Connection, folded: &str) -> Result<Option<AccountId>, sqlx::Error> {
     let row =
         sql::query("SELECT account FROM profile WHERE folded = $1 AND holds = 1").bind(folded).row(reader).await?;
+    row.map(|row| account_in(&row, "account")).transpose()
+}
+
+/// Returns the account that would hold a handle if it is not suspended.
+pub(crate) async fn claimant(reader: &mut Connection, folded: &str) -> Result<Option<AccountId>, sqlx::Error> {
+    let sql = "SELECT account FROM profile WHERE skeleton = $1 AND holds = 1";
+    let row = sql::query(sql).bind(skeleton(folded).as_str()).row(reader).await?;
     row.map(|row| account_in(&row, "account")).transpose()
 }
 

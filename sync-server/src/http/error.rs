@@ -56,6 +56,51 @@ impl ApiError {
         ApiError { hint: Some(hint), ..error }
     }
 
+    /// The refusal for a body that cannot be read, or that has an invalid field.
+    pub(crate) fn bad_body(hint: &str) -> ApiError {
+        let error = ApiError::new(StatusCode::BAD_REQUEST, "bad_body", "Invalid body.");
+        ApiError { hint: Some(hint.to_owned()), ..error }
+    }
+
+    /// The refusal for a reporter, or an address, that reported too much today.
+    pub(crate) fn too_many_reports() -> ApiError {
+        let error =
+            ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_reports", "Too many reports from here today.");
+        ApiError { retry_after_s: Some(86_400), ..error }
+    }
+
+    /// The refusal while too many reports are open.
+    pub(crate) fn reports_full() -> ApiError {
+        let error =
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "reports_full", "Too many reports wait for an operator.");
+        ApiError { retry_after_s: Some(3_600), ..error }
+    }
+
+    /// The refusal for a code that invites nobody, or no further account.
+    pub(crate) fn bad_invitation() -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, "bad_invitation", "The invitation is wrong, used, expired or revoked.")
+    }
+
+    /// The refusal for an invitation while nobody may make an account.
+    pub(crate) fn registration_closed() -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, "registration_closed", "This relay accepts no new accounts.")
+    }
+
+    /// The refusal for an operator's request without the secret.
+    pub(crate) fn wrong_secret() -> ApiError {
+        ApiError::unauthorized(
+            "wrong_secret",
+            "The operators' secret is missing or wrong.",
+            "It is in the file that --admin-secret-file names.",
+        )
+    }
+
+    /// The refusal while nothing can be written.
+    pub(crate) fn unavailable() -> ApiError {
+        let message = "Nothing can be stored at the moment. Try again later.";
+        ApiError::later(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    }
+
     /// The refusal for missing or invalid authentication.
     pub(crate) fn unauthorized(code: &'static str, message: &'static str, hint: &str) -> ApiError {
         let error = ApiError::new(StatusCode::UNAUTHORIZED, code, message);
@@ -96,7 +141,7 @@ impl ApiError {
     }
 
     pub(crate) fn method_not_allowed() -> ApiError {
-        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Only GET and HEAD are allowed.")
+        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This method is not allowed here.")
     }
 
     pub(crate) fn timed_out() -> ApiError {

@@ -19,7 +19,7 @@ use super::{MaintenanceError, membership};
 use crate::db::documents::ActorUse;
 use crate::db::meets::{self, MeetRecord};
 use crate::db::sql::Connection;
-use crate::db::{self, Claim, Location, accounts, documents, due, profiles, read_models, relay, roads};
+use crate::db::{self, Claim, Location, accounts, decisions, documents, due, profiles, read_models, relay, roads};
 use crate::jobs::road_builder;
 use crate::writer::projector::{self, Derived, DueFold, Scope};
 
@@ -356,7 +356,7 @@ async fn derive_in_steps(writer: &mut Connection) -> Result<(), sqlx::Error> {
 const DERIVED_IN_A_STEP: usize = 1_000;
 
 /// Writes the state of an account again, if its log is complete, and the rows of its documents; returns their number.
-async fn derive_account(writer: &mut Connection, account: AccountId) -> Result<usize, sqlx::Error> {
+pub(super) async fn derive_account(writer: &mut Connection, account: AccountId) -> Result<usize, sqlx::Error> {
     membership::derive_again(writer, account).await?;
     let mut report = Report::default();
     let recount = recount(writer, account, &mut report).await?;
@@ -377,8 +377,9 @@ async fn derive_account(writer: &mut Connection, account: AccountId) -> Result<u
     // A drive may allow its copy to be shown, so drives come first.
     let (drives, others): (Vec<_>, Vec<_>) =
         shown_docs(&recount).into_iter().partition(|doc| recount.docs[doc].kind == DocKind::Drive);
+    let decisions = decisions::of(writer, account).await?;
     for docs in [&drives, &others] {
-        projector::project(writer, docs.iter().map(due).collect(), Scope::All, &mut Vec::new()).await?;
+        projector::project(writer, docs.iter().map(due).collect(), Scope::All, &decisions, &mut Vec::new()).await?;
     }
     Ok(drives.len() + others.len())
 }

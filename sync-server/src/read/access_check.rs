@@ -8,7 +8,7 @@ use tourismo_core::id::{AccountId, DocId};
 
 use crate::db::meets::MeetRecord;
 use crate::db::sql::Connection;
-use crate::db::{accounts, follows, meets, profiles, published};
+use crate::db::{accounts, decisions, follows, meets, profiles, published};
 use crate::domain::authorize::{Access, Audience, Relation, Viewer, authorize};
 use crate::http::error::ApiError;
 use crate::http::read_request::ReadRequest;
@@ -61,6 +61,10 @@ pub(crate) async fn person(reader: &mut Connection, request: &ReadRequest, name:
         },
     };
     let account = account.ok_or_else(ApiError::not_found)?;
+    // An account may exist without any row that could be left out.
+    if request.viewer.account() != Some(account) && decisions::is_suspended(reader, account).await? {
+        return Err(ApiError::not_found());
+    }
     let relation = relation(reader, request.viewer, account).await?;
     let audience = Audience::of_person(account, relation);
     authorize(request.viewer, audience, Access::ById).map_err(|_| ApiError::not_found())?;

@@ -3,6 +3,7 @@
 pub(crate) mod car_drives;
 pub(crate) mod car_log;
 pub(crate) mod cars;
+pub(crate) mod decisions;
 pub(crate) mod devices;
 pub(crate) mod drives;
 pub(crate) mod feed;

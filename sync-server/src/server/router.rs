@@ -28,7 +28,7 @@ use crate::clients::proxy;
 use crate::http::compression;
 use crate::http::error::ApiError;
 use crate::http::serving::Peer;
-use crate::read::{drives, feed, me, meets, people, recovery, roads, stats};
+use crate::read::{drives, feed, invitations, me, meets, people, recovery, reports, roads, stats};
 use crate::runtime::metrics::{Metrics, OpenGauge};
 use crate::sync;
 
@@ -63,7 +63,7 @@ fn content_security_policy(origin: &str) -> String {
     )
 }
 
-/// Returns every read with its description.
+/// Returns every documented endpoint with its description.
 pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
     OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(feed::public::public))
@@ -106,6 +106,9 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(me::requests::requests))
         .routes(routes!(me::in_common::in_common))
         .routes(routes!(me::devices::own_devices))
+        .routes(routes!(me::decisions::own_decisions))
+        .routes(routes!(reports::report))
+        .routes(routes!(invitations::redeem))
         .routes(routes!(recovery::recoverable_accounts))
         .routes(routes!(roads::search::search_roads))
         .routes(routes!(roads::road::road))
@@ -116,11 +119,16 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
 
 /// Returns the router of everything that the server answers.
 pub(crate) fn router(state: AppState) -> Router {
-    // A read token is the only credential, and a page cannot send that of another one, so any page may read.
+    // A read token is the only credential, and a page cannot send that of another one, so any page may read and report.
     let cors = CorsLayer::new()
         .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD])
-        .allow_headers([header::IF_NONE_MATCH, header::AUTHORIZATION, HeaderName::from_static("last-event-id")])
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers([
+            header::IF_NONE_MATCH,
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("last-event-id"),
+        ])
         .expose_headers([header::ETAG])
         .max_age(Duration::from_secs(86_400));
     let reads = documented()

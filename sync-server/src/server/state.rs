@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::pwa::Pwa;
-use crate::clients::limits::RateLimiter;
+use crate::clients::limits::{RateLimiter, Registration};
 use crate::clients::origin::PublicOrigin;
 use crate::clients::read_queue::ReadQueue;
 use crate::http::compression::AnswerCompressor;
@@ -55,6 +55,7 @@ slices! {
     public_origin: Arc<PublicOrigin>,
     pwa: Arc<Pwa>,
     read_queue: Arc<ReadQueue>,
+    registration: Registration,
     site: Site,
     stopping: Stopping,
     sync: Arc<SyncState>,

@@ -4,9 +4,11 @@
 //! writer's memory has it, and writes their results at the end, all at once. It commits nothing.
 
 mod members;
+mod operators;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tourismo_core::admission::{
     AccountState, Admission, Candidate, DocumentState, IN_USE_MS, check_continues, is_reserved,
@@ -23,6 +25,7 @@ use super::projector::DeriveCost;
 use super::{Compaction, Examined, Pusher};
 use crate::clients::limits::{DAY_MS, Limits, NETWORK_SHARE, SourceName, SourceNames};
 use crate::db::change_log::{self, FoundChange, NewEntry};
+use crate::db::decisions::{self, Decisions};
 use crate::db::documents::{ActorUse, DocState};
 use crate::db::roads::RoadUpdate;
 use crate::db::sql::Connection;
@@ -55,6 +58,8 @@ pub(super) struct Append<'t> {
     /// Visible changes by rows that were derived in the background.
     events: Vec<BusEvent>,
     feed_changed: bool,
+    /// Whether documents became due by other causes than their changes.
+    has_due: bool,
     quarantined: u64,
     /// The accounts whose membership statements changed.
     membership_changed: BTreeSet<AccountId>,
@@ -112,6 +117,7 @@ impl<'t> Append<'t> {
             touched: BTreeMap::new(),
             events: Vec::new(),
             feed_changed: false,
+            has_due: false,
             quarantined: 0,
             membership_changed: BTreeSet::new(),
         }
@@ -136,6 +142,15 @@ impl<'t> Append<'t> {
             });
         }
         Ok(outcomes)
+    }
+
+    /// Returns the decisions of operators. They are read once.
+    async fn decisions(&mut self) -> Result<Arc<Decisions>, sqlx::Error> {
+        if let Some(decisions) = &self.memory.decisions {
+            return Ok(decisions.clone());
+        }
+        let decisions = Arc::new(decisions::all(self.connection).await?);
+        Ok(self.memory.decisions.insert(decisions).clone())
     }
 
     /// Replaces and removes roads.
@@ -192,8 +207,16 @@ impl<'t> Append<'t> {
         let heads = logs.iter().map(|log| (log.account, log.head)).collect();
         let (events, feed_changed) = (std::mem::take(&mut self.events), self.feed_changed);
         let (quarantined, membership_changed) = (self.quarantined, std::mem::take(&mut self.membership_changed));
-        let mut appended =
-            AppendResult { heads, events, feed_changed, quarantined, membership_changed, ..AppendResult::default() };
+        let has_due = self.has_due;
+        let mut appended = AppendResult {
+            heads,
+            events,
+            feed_changed,
+            has_due,
+            quarantined,
+            membership_changed,
+            ..AppendResult::default()
+        };
         if derives_rows {
             self.project(&mut appended).await?;
         }

@@ -41,13 +41,17 @@ pub(super) enum Owner {
     Snapshots,
     /// The road builder.
     Roads,
+    /// Operators.
+    Operators,
+    /// Clients without an account of their own: who reports something, or uses an invitation.
+    Strangers,
 }
 
 impl Owner {
     /// Returns whether no client waits for its jobs.
     fn can_wait(self) -> bool {
         match self {
-            Owner::Account(_) | Owner::Relay => false,
+            Owner::Account(_) | Owner::Relay | Owner::Operators | Owner::Strangers => false,
             Owner::Rows | Owner::Snapshots | Owner::Roads => true,
         }
     }

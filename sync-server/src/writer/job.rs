@@ -8,7 +8,10 @@ use tourismo_core::wire::Grant;
 
 use super::fair_queue::{Owner, SHARE};
 use super::projector::Step;
-use super::{Admitted, Compaction, Examined, Pusher, ROWS_OF_A_CHANGE, Unavailable};
+use super::{Admitted, Compaction, Examined, InvitationAct, NewDecision, Pusher, ROWS_OF_A_CHANGE, Unavailable};
+use crate::db::decisions::{Decision, Item};
+use crate::db::invitations::{CodeHash, Invitation};
+use crate::db::reports::{NewReport, Reported};
 use crate::db::roads::RoadUpdate;
 
 /// The bytes whose writing takes as long as a small change.
@@ -84,6 +87,31 @@ pub(super) enum Job {
         update: RoadUpdate,
         reply: Reply<()>,
     },
+    /// Stores a decision of an operator.
+    Decide {
+        decision: NewDecision,
+        reply: Reply<Decision>,
+    },
+    /// Closes the reports about an item.
+    Dismiss {
+        item: Item,
+        reply: Reply<u64>,
+    },
+    /// Makes or revokes an invitation.
+    Invite {
+        act: InvitationAct,
+        reply: Reply<Option<Invitation>>,
+    },
+    /// Lets an account in by a code.
+    Redeem {
+        hash: CodeHash,
+        account: AccountId,
+        reply: Reply<bool>,
+    },
+    Report {
+        report: NewReport,
+        reply: Reply<Reported>,
+    },
     Stop,
 }
 
@@ -99,6 +127,8 @@ impl Job {
             Job::Compact { .. } => Owner::Snapshots,
             Job::WriteRows { .. } => Owner::Rows,
             Job::ApplyRoads { .. } => Owner::Roads,
+            Job::Decide { .. } | Job::Dismiss { .. } | Job::Invite { .. } => Owner::Operators,
+            Job::Report { .. } | Job::Redeem { .. } => Owner::Strangers,
         }
     }
 
@@ -110,7 +140,8 @@ impl Job {
                 changes.len() + bytes / BYTES_OF_A_CHANGE
             }
             Job::WriteRows { steps, .. } => steps.iter().map(Step::rows).sum::<usize>().div_ceil(ROWS_OF_A_CHANGE),
-            Job::Compact { .. } | Job::ApplyRoads { .. } => SHARE,
+            Job::Compact { .. } | Job::ApplyRoads { .. } | Job::Decide { .. } => SHARE,
+            Job::Dismiss { .. } | Job::Invite { .. } | Job::Redeem { .. } | Job::Report { .. } => 1,
             Job::Admit { .. } | Job::Declare { .. } | Job::Vouch { .. } | Job::Ping(_) | Job::Stop => 0,
         }
     }
@@ -126,6 +157,11 @@ impl Job {
             | Job::Vouch { reply, .. }
             | Job::WriteRows { reply, .. }
             | Job::ApplyRoads { reply, .. } => reply.send(is_on_disk),
+            Job::Decide { reply, .. } => reply.send(is_on_disk),
+            Job::Dismiss { reply, .. } => reply.send(is_on_disk),
+            Job::Report { reply, .. } => reply.send(is_on_disk),
+            Job::Invite { reply, .. } => reply.send(is_on_disk),
+            Job::Redeem { reply, .. } => reply.send(is_on_disk),
             Job::Stop => {}
         }
     }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use hashlink::LruCache;
 use tourismo_core::admission::{AccountState, DocumentState};
@@ -16,6 +17,7 @@ use tourismo_core::time::Timestamp;
 
 use super::projector::Loaded;
 use crate::db::change_log::FoundChange;
+use crate::db::decisions::Decisions;
 use crate::db::documents::{ActorUse, DocState};
 
 /// Maximum size of the account states, of the documents and of the folded documents, approximately, bytes.
@@ -39,6 +41,8 @@ pub(super) type Key = (AccountId, DocId);
 pub(super) struct Memory {
     /// The stored maximum time of entries, as far as it is known.
     pub(super) received_until: Timestamp,
+    /// The decisions of operators, once they were read. Operators decide by hand, so these are few.
+    pub(super) decisions: Option<Arc<Decisions>>,
     accounts: WeightedCache<AccountId, AccountState>,
     docs: WeightedCache<Key, KnownDocument>,
     loaded: WeightedCache<Key, Loaded>,
@@ -64,6 +68,7 @@ impl Default for Memory {
     fn default() -> Memory {
         Memory {
             received_until: Timestamp(0),
+            decisions: None,
             accounts: WeightedCache::new(ACCOUNT_STATE_BYTES),
             docs: WeightedCache::new(DOCS_BYTES),
             loaded: WeightedCache::new(LOADED_BYTES),

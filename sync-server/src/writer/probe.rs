@@ -15,6 +15,8 @@ use super::append::{Append, AppendResult};
 use super::disk::DiskSpace;
 use super::memory::Memory;
 use super::projector::{Step, VERSION, prepare};
+#[cfg(test)]
+use super::NewDecision;
 use super::{Examined, Pusher};
 use crate::clients::limits::{Limits, SourceName, SourceNames};
 use crate::db::relay::{self, Identity, Secret};
@@ -141,6 +143,16 @@ impl WriterProbe {
         Ok(self.transact(ProbeJob::Rows(&steps)).await?.0)
     }
 
+    /// Suspends an account, or ends that.
+    #[cfg(test)]
+    async fn suspend(&mut self, account: AccountId, is_hidden: bool) {
+        use crate::db::decisions::{Item, Target};
+        let id = tourismo_core::id::DocId::from_bytes(*account.as_bytes());
+        let item = Item { account, target: Target::Account, item: id, link: id };
+        let decision = NewDecision { item, is_hidden, reason: "Reason".into() };
+        self.transact(ProbeJob::Decide(&decision)).await.unwrap();
+    }
+
     /// Returns the count that a statement selects.
     ///
     /// # Errors
@@ -169,6 +181,8 @@ impl WriterProbe {
             }
             ProbeJob::Push { pusher, changes } => outcomes = append.push(pusher, changes).await?,
             ProbeJob::Rows(steps) => append.write_rows(steps).await?,
+            #[cfg(test)]
+            ProbeJob::Decide(decision) => drop(append.decide(decision).await?),
         }
         let appended = append.finish(true).await?;
         self.database.writer.commit().await?;
@@ -189,6 +203,8 @@ enum ProbeJob<'w> {
     Admit { account: AccountId, device: DeviceKey, vouched: &'w [[u8; 8]] },
     Push { pusher: &'w Pusher, changes: &'w [Examined] },
     Rows(&'w [Step]),
+    #[cfg(test)]
+    Decide(&'w NewDecision),
 }
 
 /// Returns the CPU time of all threads of this process.
@@ -306,6 +322,28 @@ mod tests {
         assert_eq!((probe.count(ACCEPTED).await.unwrap(), probe.count(DUE).await.unwrap()), (written - 1, 1));
         probe.derive_due().await.unwrap();
         assert_eq!((probe.count(ACCEPTED).await.unwrap(), probe.count(DUE).await.unwrap()), (2_998, 0));
+    }
+
+    #[tokio::test]
+    async fn o2_rows_that_were_derived_before_a_decision_are_never_written_after_it() {
+        let (_folder, mut probe, mut people) = probe().await;
+        probe.push(people.account, people.accept(0..3_000)).await.unwrap();
+        let mut steps = probe.prepare().await.unwrap();
+        let rest = steps.split_off(1);
+        probe.write_rows(steps).await.unwrap();
+        let written = probe.count(ACCEPTED).await.unwrap();
+        assert!(written > 0);
+        probe.suspend(people.account, true).await;
+        probe.write_rows(rest).await.unwrap();
+        assert_eq!(probe.count(ACCEPTED).await.unwrap(), written, "nothing is added after the decision");
+        probe.derive_due().await.unwrap();
+        assert_eq!((probe.count(ACCEPTED).await.unwrap(), probe.count(DUE).await.unwrap()), (0, 0));
+        probe.push(people.account, people.block(7)).await.unwrap();
+        probe.derive_due().await.unwrap();
+        assert_eq!((probe.count(ACCEPTED).await.unwrap(), probe.count(BLOCKED).await.unwrap()), (0, 1), "blocks hold");
+        probe.suspend(people.account, false).await;
+        probe.derive_due().await.unwrap();
+        assert_eq!((probe.count(ACCEPTED).await.unwrap(), probe.count(BLOCKED).await.unwrap()), (3_000, 1));
     }
 
     #[tokio::test]

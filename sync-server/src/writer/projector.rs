@@ -14,6 +14,7 @@ mod last_good;
 mod portions;
 #[cfg(test)]
 mod row_shapes;
+mod withheld;
 mod write;
 
 use tourismo_core::admission::DocumentState;
@@ -34,8 +35,10 @@ use self::fold::{FoldInput, Folded, History, Since, Unfolded, fold_all};
 pub(crate) use self::fold::{SMALL, Scope};
 use self::last_good::last_good;
 pub(super) use self::last_good::narrow;
+use self::withheld::without_withheld;
 use self::write::write_all;
 use crate::db::change_log::{self, ChunksOf};
+use crate::db::decisions::{self, Decisions};
 use crate::db::documents::{self, Quarantine};
 use crate::db::drives::OwnDrive;
 use crate::db::meets::MeetPart;
@@ -136,6 +139,7 @@ pub(crate) async fn project(
     writer: &mut Connection,
     due: Vec<DueFold>,
     scope: Scope<'_>,
+    decisions: &Decisions,
     events: &mut Vec<BusEvent>,
 ) -> Result<Vec<Projected>, sqlx::Error> {
     let settling = match scope {
@@ -153,14 +157,14 @@ pub(crate) async fn project(
             bytes += material.as_ref().map_or(0, |material| material.chunks.iter().map(Vec::len).sum());
             these.push((about, material));
         }
-        let (mut derived, not_small) = derive_all(writer, these, scope).await?;
+        let (mut derived, not_small) = derive_all(writer, these, scope, decisions).await?;
         for outcome in &mut derived {
             if let (Some((why, _)), None) = (outcome.quarantine, outcome.subject.first) {
-                let (through, rows) = last_good(writer, &outcome.subject, u64::MAX, scope).await?;
+                let (through, rows) = last_good(writer, &outcome.subject, u64::MAX, scope, decisions).await?;
                 (outcome.quarantine, outcome.rows) = (Some((why, through)), rows);
             }
         }
-        write_all(writer, derived, settling, events, &mut projected).await?;
+        write_all(writer, derived, settling, decisions, events, &mut projected).await?;
         projected.extend(not_small.into_iter().map(|subject| Projected {
             id: subject.id,
             owner: subject.owner,
@@ -181,12 +185,13 @@ pub(crate) async fn derive(
     id: DocId,
     revision: u64,
 ) -> Result<Derived, sqlx::Error> {
+    let decisions = &decisions::of(reader, doc.owner).await?;
     if let Some(through) = documents::good_through(reader, doc.owner, id).await? {
         let subject = FoldTarget { id, owner: doc.owner, kind: doc.kind, revision, first: None };
-        return last_good(reader, &subject, through, Scope::All).await.map(|(_, rows)| rows);
+        return last_good(reader, &subject, through, Scope::All, decisions).await.map(|(_, rows)| rows);
     }
     let gathered = gather(reader, DueFold::unknown(id, doc, revision), Scope::All).await?;
-    let derived = derive_all(reader, vec![gathered], Scope::All).await?.0.pop();
+    let derived = derive_all(reader, vec![gathered], Scope::All, decisions).await?.0.pop();
     Ok(derived.expect("one came of one").rows)
 }
 
@@ -244,6 +249,7 @@ async fn derive_all(
     reader: &mut Connection,
     gathered: Vec<(FoldTarget, Result<FoldInput, Unfolded>)>,
     scope: Scope<'_>,
+    decisions: &Decisions,
 ) -> Result<(Vec<FoldResult>, Vec<FoldTarget>), sqlx::Error> {
     let (mut subjects, mut befores, mut materials) = (Vec::new(), Vec::new(), Vec::new());
     for (subject, material) in gathered {
@@ -263,7 +269,7 @@ async fn derive_all(
         };
         match folded {
             Ok(folded) => {
-                let (loaded, rows) = rows_of(reader, &subject, folded).await?;
+                let (loaded, rows) = rows_of(reader, &subject, folded, decisions).await?;
                 outcomes.push(FoldResult { subject, loaded: Some(loaded), before, rows, quarantine: None, work });
             }
             Err(Unfolded::Quarantined(why)) => {
@@ -277,11 +283,12 @@ async fn derive_all(
     Ok((outcomes, not_small))
 }
 
-/// Derives the rows of a folded document.
+/// Derives the rows of a folded document, without what operators withhold.
 async fn rows_of(
     reader: &mut Connection,
     subject: &FoldTarget,
     folded: Folded,
+    decisions: &Decisions,
 ) -> Result<(Loaded, Derived), sqlx::Error> {
     let FoldTarget { id, owner, revision, .. } = *subject;
     let Folded { loaded, row, claim, history, trace } = folded;
@@ -295,8 +302,27 @@ async fn rows_of(
     let rows = aggregates::derive(about, row, trace);
     match found_by(subject, &rows) {
         Some(link) if !unbound::may_show(reader, owner, link).await? => Ok((loaded, Derived::NotShown)),
-        Some(_) | None => Ok((loaded, rows)),
+        Some(_) | None => Ok((loaded, without_withheld(reader, subject, rows, decisions).await?)),
     }
+}
+
+/// Removes from the stored rows of a document, at once, what an operator has decided to hide. `[O3]`
+pub(super) async fn withhold(
+    writer: &mut Connection,
+    doc: &DocumentState,
+    id: DocId,
+    decisions: &Decisions,
+    events: &mut Vec<BusEvent>,
+) -> Result<(), sqlx::Error> {
+    let subject = FoldTarget { id, owner: doc.owner, kind: doc.kind, revision: 0, first: None };
+    let before = stored(writer, doc, id).await?;
+    let rows = without_withheld(writer, &subject, before.clone(), decisions).await?;
+    if rows == before {
+        return Ok(());
+    }
+    let work = DeriveCost::default();
+    let outcome = FoldResult { subject, loaded: None, before: Some(before), rows, quarantine: None, work };
+    write_all(writer, vec![outcome], Settling::All, decisions, events, &mut Vec::new()).await
 }
 
 /// Returns when a published drive got its present visibility, to the hour, and when it was last changed. The latter is

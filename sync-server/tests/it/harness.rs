@@ -10,7 +10,7 @@ mod statements;
 
 pub(crate) use database::{Database, ENGINE};
 pub(crate) use documents::{Document, drive_on, transplanted};
-pub(crate) use http::{Answer, ask, get, get_with};
+pub(crate) use http::{Answer, ask, get, get_with, post};
 pub(crate) use person::{Person, now};
 pub(crate) use phone::{Phone, Wire, origin_of};
 pub(crate) use statements::STATEMENTS;
@@ -62,6 +62,10 @@ impl Relay {
 
     pub(crate) fn metrics_addr(&self) -> Option<SocketAddr> {
         self.running.metrics_addr()
+    }
+
+    pub(crate) fn admin_addr(&self) -> Option<SocketAddr> {
+        self.running.admin_addr()
     }
 
     pub(crate) fn database(&self) -> &Database {

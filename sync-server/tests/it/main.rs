@@ -22,6 +22,7 @@ mod membership;
 mod metrics;
 #[cfg(unix)]
 mod openapi;
+mod operators;
 mod order;
 mod origins;
 mod outage;

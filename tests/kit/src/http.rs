@@ -40,18 +40,38 @@ pub async fn get_with(relay: SocketAddr, path: &str, headers: &str) -> Result<An
 /// # Errors
 /// If the request is invalid, or no answer comes.
 pub async fn ask(relay: SocketAddr, method: &str, path: &str, headers: &str) -> Result<Answer, ureq::Error> {
+    send_to(relay, method, path, headers, "").await
+}
+
+/// Sends a request of any method with a body.
+///
+/// # Errors
+/// If the request is invalid, or no answer comes.
+pub async fn send_to(
+    relay: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> Result<Answer, ureq::Error> {
     let mut request = Request::builder().method(method).uri(format!("http://{relay}{path}"));
     for (name, value) in headers.lines().filter_map(|line| line.split_once(": ")) {
         request = request.header(name, HeaderValue::from_bytes(value.as_bytes()).map_err(ureq::http::Error::from)?);
     }
-    let request = request.body(())?;
+    let request = request.body(body.to_owned())?;
     // The relay may run on the thread that asks.
     spawn_blocking(move || send(request)).await.expect("the request does not panic")
 }
 
-fn send(request: Request<()>) -> Result<Answer, ureq::Error> {
+fn send(request: Request<String>) -> Result<Answer, ureq::Error> {
     let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).proxy(None).build();
-    let mut response = Agent::from(config).run(request)?;
+    // An empty body is none: a GET has none.
+    let (head, body) = request.into_parts();
+    let agent = Agent::from(config);
+    let mut response = match body.is_empty() {
+        true => agent.run(Request::from_parts(head, ()))?,
+        false => agent.run(Request::from_parts(head, body))?,
+    };
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     let is_stream = response.headers().get(header::CONTENT_TYPE).is_some_and(|value| value == "text/event-stream");

@@ -88,6 +88,13 @@ impl Account {
         self.hostile.ask(self.request(path, "connection: close\r\n").as_bytes()).await
     }
 
+    /// Returns the status of a POST of JSON as the account.
+    pub(super) async fn post(&self, path: &str, body: &str) -> anyhow::Result<u16> {
+        let head = format!("connection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());
+        let request = self.request(path, &head).replacen("GET", "POST", 1) + body;
+        self.hostile.ask(request.as_bytes()).await
+    }
+
     async fn stream(&self, last: Option<&str>) -> anyhow::Result<TcpStream> {
         let last = last.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
         let mut stream = self.hostile.connect().await?;

@@ -62,8 +62,9 @@ fn more() -> Vec<String> {
 /// Names in statements that are no tables; to scan them is allowed. Everything else is a table that grows.
 const MADE: [&str; 9] = ["CONSTANT", "place", "asked", "page", "newest", "bound", "merged", "uttered", "heard"];
 
-/// Statements of the relay's background tasks, which are no reads: road batches, projection, compaction.
-const BESIDE: [&str; 8] = [
+/// Statements of the relay's background tasks, which are no reads: road batches, projection, compaction, decisions.
+const BESIDE: [&str; 9] = [
+    "FROM decision ORDER BY",
     "FROM road_trace",
     "FROM road_batch",
     "FROM road_segment WHERE id > ",
@@ -92,6 +93,7 @@ fn reads(roads: &[Road]) -> Vec<String> {
         "me/feed",
         "me/meets",
         "me/profile",
+        "me/decisions",
         "me/requests",
         "me/stats?by=month",
         "me/stats?by=car",

@@ -140,14 +140,17 @@ pub(crate) async fn own_profile(
     let not_shown = not_shown.map(|(document, kind)| NotShownDocument { document, kind: kind.into() }).collect();
     let handle_state = match &profile {
         Some(profile) if profile.holds => HandleState::Held,
-        Some(profile) if profile.folded.is_some() => HandleState::HandleTaken,
+        Some(profile) if profile.folded.is_some() || profile.withheld_handle.is_some() => HandleState::HandleTaken,
         Some(profile) if !profile.handle.is_empty() => HandleState::HandleInvalid,
         Some(_) | None => HandleState::None,
     };
     // Without a profile followers must be accepted.
     let none = || (String::new(), String::new(), String::new(), true);
     let (handle, display_name, bio, by_approval) =
-        profile.map_or_else(none, |profile| (profile.handle, profile.display_name, profile.bio, profile.by_approval));
+        profile.map_or_else(none, |profile| {
+            let handle = profile.withheld_handle.unwrap_or(profile.handle);
+            (handle, profile.display_name, profile.bio, profile.by_approval)
+        });
     request.answer(&OwnProfile {
         account: me,
         handle,

@@ -9,9 +9,9 @@ use tourismo_core::session::relay::RelayInput;
 use tourismo_core::wire::{ByeCode, Grant};
 
 use super::{ConnectedDevice, cannot_read};
-use crate::clients::limits::{ConnectionPermit, Source};
+use crate::clients::limits::{ConnectionPermit, Registration, Source};
 use crate::db::accounts::{self, DeviceState};
-use crate::db::membership;
+use crate::db::{invitations, membership};
 use crate::sync::SyncState;
 use crate::writer::{Admitted, Unavailable};
 
@@ -56,6 +56,7 @@ pub(super) async fn admit(
     let overloaded = || RelayInput::NotAdmitted(ByeCode::Overloaded);
     let place = relay.limiter.admit_account(account).ok_or_else(overloaded)?;
     if standing == DeviceStanding::Founds {
+        may_found(&relay, account).await?;
         relay.limiter.found_account(source).map_err(|_| overloaded())?;
     }
     let is_known = matches!(standing, DeviceStanding::Known { .. });
@@ -86,6 +87,17 @@ pub(super) async fn admit(
     let connected =
         ConnectedDevice { account, device, heads, membership: membership_changes, membership_changed: false };
     Ok(AdmittedDevice { connected, place, head, membership })
+}
+
+/// Refuses an account that may not be made here. `[O8]`
+async fn may_found(relay: &SyncState, account: AccountId) -> Result<(), RelayInput> {
+    let code = match relay.registration {
+        Registration::Open => return Ok(()),
+        Registration::Invite => ByeCode::NotInvited,
+        Registration::Closed => ByeCode::RegistrationClosed,
+    };
+    let invited = async { invitations::is_invited(&mut relay.sync_readers.acquire().await?, account).await };
+    if invited.await.map_err(cannot_read)? { Ok(()) } else { Err(RelayInput::NotAdmitted(code)) }
 }
 
 /// The standing of a device in an account, by the database and the account's id.

@@ -13,8 +13,10 @@ use crate::writer::projector::{self, DueFold, Loaded, Scope, Step};
 impl Append<'_> {
     /// Writes rows that were derived in the background, unless the document has newer changes.
     pub(in crate::writer) async fn write_rows(&mut self, steps: &[Step]) -> Result<(), sqlx::Error> {
+        let decisions = self.decisions().await?;
         for step in steps {
-            let Some(allowed) = projector::apply(self.connection, step, &mut self.events).await? else { continue };
+            let applied = projector::apply(self.connection, step, &decisions, &mut self.events).await?;
+            let Some(allowed) = applied else { continue };
             self.feed_changed |= step.is_public();
             if let Some(is_quarantined) = step.ends_in_quarantine() {
                 self.quarantined += u64::from(is_quarantined);
@@ -43,6 +45,7 @@ impl Append<'_> {
     }
 
     pub(super) async fn project(&mut self, appended: &mut AppendResult) -> Result<(), sqlx::Error> {
+        let decisions = self.decisions().await?;
         // In the order of the log: of two profile documents of one account, the one written last is shown.
         let mut touched: Vec<_> = self.touched.iter().collect();
         touched.sort_by_key(|(_, touched)| touched.last);
@@ -81,7 +84,8 @@ impl Append<'_> {
                 }),
             });
         }
-        for projected in projector::project(self.connection, due, Scope::Small, &mut appended.events).await? {
+        let projected = projector::project(self.connection, due, Scope::Small, &decisions, &mut appended.events).await?;
+        for projected in projected {
             let key = (projected.owner, projected.id);
             if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {
                 known.is_quarantined = projected.is_quarantined;
@@ -105,7 +109,8 @@ impl Append<'_> {
                 continue;
             }
             let chunks: Vec<&[u8]> = touched.entries.iter().map(|place| self.entries[*place].chunk).collect();
-            if projector::narrow(self.connection, &known.log, key.1, &chunks, &mut appended.events).await? {
+            let events = &mut appended.events;
+            if projector::narrow(self.connection, &known.log, key.1, &chunks, &decisions, events).await? {
                 later.insert(*key);
             }
         }

@@ -13,6 +13,7 @@ use super::aggregates::{Settling, meet, published};
 use super::portions::{MEETS_AT_ONCE, Portion, portions};
 use super::write::{set_aside, write_all};
 use super::{DeriveCost, Derived, DueFold, FoldResult, FoldTarget, Scope, derive_all, gather, last_good, stored};
+use crate::db::decisions::{self, Decisions};
 use crate::db::documents::{self, Quarantine};
 use crate::db::due::{self, DueDocument};
 use crate::db::sql::{Connection, Pool};
@@ -35,6 +36,8 @@ pub(crate) struct Prepared {
 #[derive(Debug)]
 pub(crate) struct Step {
     subject: FoldTarget,
+    /// The number of the newest operators' decision about the account when it was read.
+    decided: u64,
     /// `None` if nothing differs.
     portion: Option<Portion>,
     /// Why the last step quarantines the document, and up to which position its rows include its changes.
@@ -75,7 +78,7 @@ pub(crate) async fn prepare(
 ) -> Result<Option<Prepared>, sqlx::Error> {
     let DueDocument { account, doc, .. } = due;
     let scope = Scope::Beside(thread);
-    let (log, subject, material) = {
+    let (log, subject, material, decisions) = {
         let mut moment = readers.snapshot().await?;
         let Some(revision) = due::find(&mut moment, account, doc).await? else { return Ok(None) };
         let Some(log) = documents::find(&mut moment, account, doc).await? else { return Ok(None) };
@@ -84,15 +87,16 @@ pub(crate) async fn prepare(
             Some(_) => None,
             None => Some(gather(&mut moment, DueFold::unknown(doc, &log, revision), scope).await?),
         };
-        (log, subject, material)
+        let decisions = decisions::of(&mut moment, account).await?;
+        (log, subject, material, decisions)
     };
     let (mut written, mut quarantine, mut work) = (Vec::new(), None, DeriveCost::default());
     if let Some(material) = material {
-        let derived = derive_all(&mut readers.acquire().await?, vec![material], scope).await?.0.pop();
+        let derived = derive_all(&mut readers.acquire().await?, vec![material], scope, &decisions).await?.0.pop();
         let FoldResult { mut rows, quarantine: why, work: took, .. } = derived.expect("one came of one");
         work = took;
         if let Some((why, _)) = why {
-            let (through, good) = last_good(&mut readers.snapshot().await?, &subject, u64::MAX, scope).await?;
+            let (through, good) = last_good(&mut readers.snapshot().await?, &subject, u64::MAX, scope, &decisions).await?;
             (quarantine, rows) = (Some((why, through)), good);
         }
         written = portions(what_is_stored(readers, &log, doc).await?, rows);
@@ -101,11 +105,12 @@ pub(crate) async fn prepare(
         written.extend(meets_to_settle(readers, account).await?);
     }
     work.changes += written.iter().map(Portion::rows).sum::<usize>() as u64 / ROWS_OF_A_CHANGE as u64;
-    let step = |portion| Step { subject, portion: Some(portion), quarantine: None, is_last: false };
+    let decided = decisions.newest_of(&account);
+    let step = |portion| Step { subject, decided, portion: Some(portion), quarantine: None, is_last: false };
     let mut steps: Vec<Step> = written.into_iter().map(step).collect();
     match steps.last_mut() {
         Some(last) => (last.is_last, last.quarantine) = (true, quarantine),
-        None => steps.push(Step { subject, portion: None, quarantine, is_last: true }),
+        None => steps.push(Step { subject, decided, portion: None, quarantine, is_last: true }),
     }
     Ok(Some(Prepared { steps, work }))
 }
@@ -138,15 +143,16 @@ async fn meets_to_settle(readers: &Pool, account: AccountId) -> Result<Vec<Porti
     Ok(differ.chunks(MEETS_AT_ONCE).map(|meets| Portion::Meets(meets.to_vec())).collect())
 }
 
-/// Writes a step in the open transaction, unless the document has changed since it was read. Returns whether it has
-/// changed, and other documents of the account that may be shown since.
+/// Writes a step in the open transaction, unless the document has changed, or an operator has decided something about its
+/// account, since it was read. Returns nothing then, and otherwise other documents of the account that may be shown since.
 pub(in crate::writer) async fn apply(
     writer: &mut Connection,
     step: &Step,
+    decisions: &Decisions,
     events: &mut Vec<BusEvent>,
 ) -> Result<Option<Vec<DocId>>, sqlx::Error> {
     let FoldTarget { id, owner, revision, .. } = step.subject;
-    if due::find(writer, owner, id).await? != Some(revision) {
+    if due::find(writer, owner, id).await? != Some(revision) || decisions.newest_of(&owner) != step.decided {
         return Ok(None);
     }
     let mut projected = Vec::new();
@@ -169,7 +175,7 @@ pub(in crate::writer) async fn apply(
                 let (before, rows) = (before.as_deref().cloned(), (**rows).clone());
                 let (subject, work) = (step.subject, DeriveCost::default());
                 let outcome = FoldResult { subject, loaded: None, before, rows, quarantine: None, work };
-                write_all(writer, vec![outcome], Settling::None, events, &mut projected).await?;
+                write_all(writer, vec![outcome], Settling::None, decisions, events, &mut projected).await?;
             }
         }
         Some(Portion::Blocks { first, blocks }) => {

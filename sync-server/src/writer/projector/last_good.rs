@@ -16,6 +16,7 @@ use super::aggregates::{Settling, published as published_drives};
 use super::fold::{FoldInput, Since, fold_all, removed_rows};
 use super::write::write_all;
 use super::{DeriveCost, Derived, FoldResult, FoldTarget, Loaded, Scope, rows_of, stored};
+use crate::db::decisions::Decisions;
 use crate::db::sql::Connection;
 use crate::db::{change_log, comments, follows, published, reactions, rsvps, snapshots};
 use crate::notify::event_bus::BusEvent;
@@ -27,6 +28,7 @@ pub(super) async fn last_good(
     subject: &FoldTarget,
     through: u64,
     scope: Scope<'_>,
+    decisions: &Decisions,
 ) -> Result<(u64, Derived), sqlx::Error> {
     let FoldTarget { id, owner, kind, .. } = *subject;
     let FoldBounds { bytes, changes: max_changes, .. } = kind.policy().fold_bounds;
@@ -61,7 +63,7 @@ pub(super) async fn last_good(
     let rows = match best {
         Some(folded) => {
             let subject = FoldTarget { id, owner, kind, revision: read_through, first: None };
-            rows_of(reader, &subject, folded).await?.1
+            rows_of(reader, &subject, folded, decisions).await?.1
         }
         None if kind == DocKind::Social => Derived::Social(SocialRow::default()),
         None => Derived::Nothing,
@@ -135,6 +137,7 @@ pub(in crate::writer) async fn narrow(
     doc: &DocumentState,
     id: DocId,
     chunks: &[&[u8]],
+    decisions: &Decisions,
     events: &mut Vec<BusEvent>,
 ) -> Result<bool, sqlx::Error> {
     let narrowings = narrowings_of(doc.kind, chunks.iter().copied());
@@ -163,7 +166,7 @@ pub(in crate::writer) async fn narrow(
     let work = DeriveCost::default();
     let outcome = FoldResult { subject, loaded: None, before: Some(before), rows, quarantine: None, work };
     let mut written = Vec::new();
-    write_all(writer, vec![outcome], Settling::AFew, events, &mut written).await?;
+    write_all(writer, vec![outcome], Settling::AFew, decisions, events, &mut written).await?;
     Ok(written.iter().any(|written| written.is_due))
 }
 

@@ -8,6 +8,7 @@ use tourismo_core::kind::IdRule;
 
 use super::aggregates::{Settling, apply_social, car, drive, meet, profile, published, remove};
 use super::{Derived, FoldResult, FoldTarget, KEPT_LOADED, Projected};
+use crate::db::decisions::Decisions;
 use crate::db::documents::{self, Quarantine};
 use crate::db::sql::Connection;
 use crate::db::unbound;
@@ -18,6 +19,7 @@ pub(super) async fn write_all(
     writer: &mut Connection,
     outcomes: Vec<FoldResult>,
     settling: Settling,
+    decisions: &Decisions,
     events: &mut Vec<BusEvent>,
     projected: &mut Vec<Projected>,
 ) -> Result<(), sqlx::Error> {
@@ -65,6 +67,11 @@ pub(super) async fn write_all(
         if let Some(copy) = drive.unbound_copy()
             && unbound::allow_copy(writer, drive.account, copy).await?
         {
+            copies.insert((drive.account, drive.doc), copy);
+        }
+        // Another copy of a hidden drive may have been shown before the drive named it.
+        let is_hidden = decisions.of(&drive.account).is_some_and(|withheld| withheld.drives.contains(&drive.doc));
+        if let Some(copy) = drive.published.filter(|_| is_hidden) {
             copies.insert((drive.account, drive.doc), copy);
         }
     }

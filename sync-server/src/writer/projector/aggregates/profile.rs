@@ -24,6 +24,7 @@ pub(super) fn derive(about: About, fields: ProfileFields) -> Derived {
         bio,
         by_approval,
         claimed_at,
+        withheld_handle: None,
     })
 }
 
