@@ -5,7 +5,7 @@ import { overriddenFields, withOwnAnswer, withOwnChanges, withOwnComments, withO
 
 const me: Person = { account: "me", handle: "anna", displayName: "Anna" };
 const ben: Person = { account: "ben", handle: "ben", displayName: "Ben" };
-const nothing: SocialView = { follows: [], accepted: [], blocked: [], reactions: [], comments: [], answers: [] };
+const nothing: SocialView = { follows: [], accepted: [], blocked: [], reactions: [], comments: [], answers: [], hidden: [] };
 const fields = {
   title: "Sunday",
   text: "",
@@ -32,8 +32,8 @@ describe("unsynced changes of the user", () => {
   });
 
   test("are among the comments, once, and gone when they are removed", () => {
-    const theirs = { ...ben, id: "1", at: 5, text: "Where?", isMine: false };
-    const ours = { ...me, id: "2", at: 7, text: "Here.", isMine: true };
+    const theirs = { ...ben, id: "1", at: 5, text: "Where?", isMine: false, isHidden: false };
+    const ours = { ...me, id: "2", at: 7, text: "Here.", isMine: true, isHidden: false };
     const own = (comments: Partial<CommentView>[]) =>
       withOwnComments([ours, theirs], comments as CommentView[], "d", me).map(({ id }) => id);
     expect(

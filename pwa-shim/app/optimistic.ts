@@ -43,9 +43,24 @@ export function withOwnComments(
 ): DriveComment[] {
   const mine = own
     ?.filter((comment) => comment.drive === drive)
-    .map(({ id, at, text }) => ({ ...me, id, at, text, isMine: true }));
+    .map(({ id, at, text }) => ({ ...me, id, at, text, isMine: true, isHidden: false }));
   const all = mine ? [...fetched.filter((comment) => comment.account !== me.account), ...mine] : [...fetched];
   return all.sort((a, b) => a.at - b.at);
+}
+
+/** The comments on the user's own drive, as the user removed some or showed them again. */
+export function withHidden(
+  comments: DriveComment[],
+  social: SocialView | undefined,
+  drive: string,
+  isOwner: boolean,
+): DriveComment[] {
+  if (!social || !isOwner) return comments;
+  const hidden = social.hidden.filter((one) => one.drive === drive);
+  return comments.map((comment) => ({
+    ...comment,
+    isHidden: hidden.some((one) => one.comment === comment.id && one.account === comment.account),
+  }));
 }
 
 /** The number of answers of each kind, and the user's own answer. */

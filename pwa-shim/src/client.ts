@@ -361,6 +361,15 @@ export class Tourismo {
     return this.#done({ type: "removeComment", drive, comment });
   }
 
+  /** Removes somebody's comment from an own published drive: others no longer see it. `showComment` shows it again. */
+  hideComment(drive: DocId, comment: { id: DocId; account: AccountId }): Promise<void> {
+    return this.#done({ type: "hideComment", drive, account: comment.account, comment: comment.id, hides: true });
+  }
+
+  showComment(drive: DocId, comment: { id: DocId; account: AccountId }): Promise<void> {
+    return this.#done({ type: "hideComment", drive, account: comment.account, comment: comment.id, hides: false });
+  }
+
   /**
    * Creates a meet, or changes one of this account. Resolves to its id. `seenAt` is `changedAt` of the meet that the user saw:
    * the change counts as later than that, even if another organiser's clock is ahead.

@@ -19,6 +19,7 @@ pub(crate) mod engagement;
 pub(crate) mod feed;
 pub(crate) mod feed_items;
 pub(crate) mod follows;
+pub(crate) mod hidden_comments;
 pub(crate) mod invitations;
 pub(crate) mod meet_search;
 pub(crate) mod meets;

@@ -14,7 +14,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 use tourismo_server::maintenance::{self, Finding, MaintenanceError, Report};
-use tourismo_server::{Admin, AdminAddress, Config, Durability, Limits, Location, OpenError, Origin, Registration, Server, StartError, TimeSource};
+use tourismo_server::{
+    Admin, AdminAddress, Config, Durability, Limits, Location, OpenError, Origin, Registration, Server, StartError,
+    TimeSource,
+};
 use tracing_subscriber::EnvFilter;
 
 /// The relay of Tourismo: keeps drives safe, brings them to your other devices, and serves what is published.

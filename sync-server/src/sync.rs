@@ -15,7 +15,7 @@ use tourismo_core::wire::MAX_MESSAGE_BYTES;
 use tracing::Instrument;
 
 use self::connection::{Client, Connection};
-use crate::clients::limits::{Registration, RateLimiter, Source};
+use crate::clients::limits::{RateLimiter, Registration, Source};
 use crate::clients::origin::PublicOrigin;
 use crate::db::relay::Identity;
 use crate::db::sql::Pool;

@@ -8,7 +8,7 @@ use automerge::{Change, ScalarValue};
 
 use crate::change::ScannedChange;
 use crate::docs::meet::MeetRow;
-use crate::docs::social::{self, SocialKey, SocialRow};
+use crate::docs::social::{self, HiddenComment, SocialKey, SocialRow};
 use crate::docs::{LinkRenewal, ProfileFields, Visibility, meet};
 use crate::id::AccountId;
 use crate::wire::DocKind;
@@ -27,6 +27,8 @@ pub enum Narrowing {
     Block(AccountId),
     /// A statement about an account, a drive or a meet is removed.
     TakeBack(SocialKey),
+    /// A comment is removed from the own drive.
+    Hide(HiddenComment),
     /// The link of the meet is renewed: earlier links show nothing.
     Renew(LinkRenewal),
 }
@@ -65,8 +67,9 @@ fn narrowing(kind: DocKind, key: &str, action: &OpType) -> Option<Narrowing> {
             let subject = SocialKey::from_key(key)?;
             match (subject, value.and_then(ScalarValue::as_bool)) {
                 (SocialKey::Block(account), Some(true)) => Some(Narrowing::Block(account)),
-                // Removing a block widens visibility.
+                // Removing one of these widens visibility.
                 (SocialKey::Block(_), _) => None,
+                (SocialKey::Hide(key), _) => Some(Narrowing::Hide(social::hidden_in(*key.as_bytes(), value?)?)),
                 (subject, None) if value.is_none() => Some(Narrowing::TakeBack(subject)),
                 _ => None,
             }
@@ -90,11 +93,18 @@ pub fn narrow_social(row: &mut SocialRow, narrowing: &Narrowing) {
         Narrowing::TakeBack(subject) => match subject {
             SocialKey::Follow(account) => row.follows.retain(|(followee, _)| followee != account),
             SocialKey::Accept(account) => row.accepted.retain(|accepted| accepted != account),
-            SocialKey::Block(_) => {}
+            SocialKey::Block(_) | SocialKey::Hide(_) => {}
             SocialKey::React(drive) => row.reactions.retain(|(of, _)| of != drive),
             SocialKey::Comment(id) => row.comments.retain(|(comment, _)| comment != id),
             SocialKey::Rsvp(meet) => row.rsvps.retain(|(of, ..)| of != meet),
         },
+        Narrowing::Hide(hidden) => {
+            if let Err(place) = row.hidden.binary_search(hidden)
+                && row.hidden.len() < social::MAX_ENTRIES
+            {
+                row.hidden.insert(place, *hidden);
+            }
+        }
         Narrowing::ShowAtMost(_) | Narrowing::AskAboutFollowers | Narrowing::Renew(_) => {}
     }
 }
@@ -109,7 +119,7 @@ pub fn narrow_meet(row: &mut MeetRow, narrowing: &Narrowing) {
     match narrowing {
         Narrowing::ShowAtMost(visibility) => row.fields.visibility = row.fields.visibility.narrower(*visibility),
         Narrowing::Renew(renewed) => row.renewed = row.renewed.max(Some(*renewed)),
-        Narrowing::AskAboutFollowers | Narrowing::Block(_) | Narrowing::TakeBack(_) => {}
+        Narrowing::AskAboutFollowers | Narrowing::Block(_) | Narrowing::TakeBack(_) | Narrowing::Hide(_) => {}
     }
 }
 
@@ -148,6 +158,11 @@ mod tests {
             assert_eq!(taken_back, [Narrowing::TakeBack(subject)]);
         }
         assert_eq!(of(DocKind::Social, social::remove(&mut doc, &SocialKey::Block(ANNA))), [], "that shows more");
+        let hidden = HiddenComment { drive: DRIVE, account: ANNA, comment: DRIVE };
+        let hide = of(DocKind::Social, social::put(&mut doc, &SocialEntry::Hide(hidden)));
+        assert_eq!(hide, [Narrowing::Hide(hidden)]);
+        let shown = of(DocKind::Social, social::remove(&mut doc, &SocialKey::Hide(hidden.key())));
+        assert_eq!(shown, [], "that shows more");
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub enum SocialEntry<'a> {
     Comment(DocId, &'a Comment),
     /// Answers a meet, at this time.
     Rsvp(DocId, Answer, Timestamp),
+    /// Removes a comment from the own drive: nobody else sees it.
+    Hide(HiddenComment),
 }
 
 /// The subject of a statement.
@@ -101,6 +103,8 @@ pub enum SocialKey {
     Comment(DocId),
     /// Its answer to a meet.
     Rsvp(DocId),
+    /// Whether it removed a comment from its drive: see [`HiddenComment::key`].
+    Hide(DocId),
 }
 
 /// A comment on the published copy of a drive.
@@ -115,6 +119,27 @@ pub struct Comment {
     /// 1 to 2,000 characters.
     #[n(2)]
     pub text: String,
+}
+
+/// A comment that the owner of a drive removed from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct HiddenComment {
+    /// The published copy.
+    #[n(0)]
+    pub drive: DocId,
+    /// The author of the comment.
+    #[n(1)]
+    pub account: AccountId,
+    /// The comment.
+    #[n(2)]
+    pub comment: DocId,
+}
+
+impl HiddenComment {
+    /// Returns the id of its key: authors may use the same ids for their comments.
+    pub fn key(&self) -> DocId {
+        DocId::only(&self.account, &format!("hidden {}", self.comment))
+    }
 }
 
 /// The content of one social document.
@@ -142,6 +167,10 @@ pub struct SocialRow {
     #[n(6)]
     #[cbor(default)]
     pub unblocked: Vec<AccountId>,
+    /// Comments of others that are removed from the own drives, ascending.
+    #[n(7)]
+    #[cbor(default)]
+    pub hidden: Vec<HiddenComment>,
 }
 
 impl SocialRow {
@@ -179,6 +208,7 @@ impl SocialKey {
             SocialKey::React(drive) => (REACT, drive.as_bytes()),
             SocialKey::Comment(comment) => (COMMENT, comment.as_bytes()),
             SocialKey::Rsvp(meet) => (RSVP, meet.as_bytes()),
+            SocialKey::Hide(key) => (HIDE, key.as_bytes()),
         }
     }
 
@@ -192,6 +222,7 @@ impl SocialKey {
             REACT => SocialKey::React(DocId::from_bytes(id)),
             COMMENT => SocialKey::Comment(DocId::from_bytes(id)),
             RSVP => SocialKey::Rsvp(DocId::from_bytes(id)),
+            HIDE => SocialKey::Hide(DocId::from_bytes(id)),
             _ => return None,
         })
     }
@@ -203,6 +234,7 @@ const BLOCK: &str = "block";
 const REACT: &str = "react";
 const COMMENT: &str = "comment";
 const RSVP: &str = "rsvp";
+const HIDE: &str = "hide";
 
 /// Returns the id of the document with an account's statements about accounts.
 pub fn people(account: &AccountId) -> DocId {
@@ -230,6 +262,9 @@ pub fn put(doc: &mut Automerge, word: &SocialEntry<'_>) -> Result<Option<NewChan
         }
         SocialEntry::Rsvp(meet, answer, at) => {
             (SocialKey::Rsvp(*meet), cbor(minicbor::to_vec((answer, at)).expect("writing to memory cannot fail")))
+        }
+        SocialEntry::Hide(hidden) => {
+            (SocialKey::Hide(hidden.key()), cbor(minicbor::to_vec(hidden).expect("writing to memory cannot fail")))
         }
     };
     set(doc, &subject, Some(value))
@@ -302,6 +337,8 @@ pub fn read(doc: &Automerge) -> SocialRow {
         let (answer, at): (Answer, Timestamp) = minicbor::decode(value.as_bytes()?).ok()?;
         automerge_doc::is_sane(&at).then_some((DocId::from_bytes(id), answer, at))
     };
+    let mut hidden: Vec<HiddenComment> = entries(HIDE).filter_map(|(id, value)| hidden_in(id, &value)).collect();
+    hidden.sort_unstable();
     SocialRow {
         follows: entries(FOLLOW).filter_map(follow).collect(),
         accepted: accounts(ACCEPT, true),
@@ -310,7 +347,14 @@ pub fn read(doc: &Automerge) -> SocialRow {
         reactions: entries(REACT).filter_map(reaction).collect(),
         comments: entries(COMMENT).filter_map(comment).collect(),
         rsvps: entries(RSVP).filter_map(rsvp).collect(),
+        hidden,
     }
+}
+
+/// Reads a removed comment from its entry. The key must be that of the value.
+pub(super) fn hidden_in(id: [u8; 16], value: &ScalarValue) -> Option<HiddenComment> {
+    let hidden: HiddenComment = minicbor::decode(value.as_bytes()?).ok()?;
+    (hidden.key().as_bytes() == &id).then_some(hidden)
 }
 
 #[cfg(test)]
@@ -322,6 +366,7 @@ mod tests {
     const ANNA: AccountId = AccountId::from_bytes([1; 16]);
     const DRIVE: DocId = DocId::from_bytes([2; 16]);
     const AT: Timestamp = Timestamp(1_700_000_000_000);
+    const HIDDEN: HiddenComment = HiddenComment { drive: DRIVE, account: ANNA, comment: DRIVE };
 
     fn apply_entry(doc: &mut Automerge, key: &str, value: ScalarValue) {
         let (prefix, id) = key.split_once(' ').expect("a prefix and an id");
@@ -340,6 +385,7 @@ mod tests {
             SocialEntry::React(DRIVE, Reaction::Road),
             SocialEntry::Comment(DRIVE, &comment),
             SocialEntry::Rsvp(DRIVE, Answer::Maybe, AT),
+            SocialEntry::Hide(HIDDEN),
         ];
         for word in &words {
             assert!(put(&mut doc, word).unwrap().is_some());
@@ -353,6 +399,7 @@ mod tests {
             comments: vec![(DRIVE, comment.clone())],
             rsvps: vec![(DRIVE, Answer::Maybe, AT)],
             unblocked: vec![],
+            hidden: vec![HIDDEN],
         };
         assert_eq!(read(&doc), row);
         for subject in [
@@ -362,6 +409,7 @@ mod tests {
             SocialKey::React(DRIVE),
             SocialKey::Comment(DRIVE),
             SocialKey::Rsvp(DRIVE),
+            SocialKey::Hide(HIDDEN.key()),
         ] {
             assert!(remove(&mut doc, &subject).unwrap().is_some());
             assert!(remove(&mut doc, &subject).unwrap().is_none(), "{subject:?} is taken back");
@@ -385,6 +433,7 @@ mod tests {
             (format!("comment {}", id(4)), ScalarValue::Bytes(minicbor::to_vec(&empty).unwrap())),
             (format!("comment {}", id(5)), ScalarValue::Bytes(minicbor::to_vec(&long).unwrap())),
             (format!("comment {}", id(6)), ScalarValue::Bytes(vec![0xff; 100])),
+            (format!("hide {}", id(7)), ScalarValue::Bytes(minicbor::to_vec(HIDDEN).unwrap())),
         ] {
             apply_entry(&mut doc, &key, value);
         }
@@ -426,6 +475,7 @@ mod tests {
             SocialEntry::React(drive, _) => SocialKey::React(*drive),
             SocialEntry::Comment(id, _) => SocialKey::Comment(*id),
             SocialEntry::Rsvp(meet, ..) => SocialKey::Rsvp(*meet),
+            SocialEntry::Hide(hidden) => SocialKey::Hide(hidden.key()),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::docs::drive::{DriveConflict, DriveFields, OpenEnds, SourceDigest};
 use crate::docs::logbook::{Cost, LogEntry, LogKind};
 use crate::docs::meet::{MeetFields, MeetRow};
 use crate::docs::settings::Units;
-use crate::docs::social::{self, Answer, Comment, Reaction, SocialRow};
+use crate::docs::social::{self, Answer, Comment, HiddenComment, Reaction, SocialRow};
 use crate::docs::{CarFields, LogItem, NamedDevice, ProfileFields, SettingsFields, Visibility};
 use crate::geodesy::Position;
 use crate::id::{AccountId, DocId};
@@ -160,6 +160,7 @@ fn things() -> SocialRow {
         reactions: vec![(DOC, Reaction::Road)],
         comments: vec![(DOC, Comment { drive: DOC, at: AT, text: "Nice".to_owned() })],
         rsvps: vec![(DOC, Answer::Maybe, AT)],
+        hidden: vec![HiddenComment { drive: DOC, account: OTHER, comment: DOC }],
         ..SocialRow::default()
     }
 }

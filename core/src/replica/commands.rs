@@ -22,6 +22,7 @@ pub(super) use self::members::refusal as statement_refusal;
 use self::needs::Unmet;
 pub(super) use self::queue::CommandQueue;
 use crate::docs::automerge_doc::{EditError, NewChange};
+use crate::docs::social::HiddenComment;
 use crate::docs::{Invalid, Visibility, drive, profile, published, settings};
 use crate::id::{AccountId, DeviceKey, DocId};
 use crate::kind::IdRule;
@@ -167,6 +168,10 @@ impl Replica {
             Command::React { drive, reaction } => self.react(*drive, *reaction),
             Command::Comment { drive, text } => self.comment(now, *drive, text),
             Command::RemoveComment { drive, comment } => self.remove_comment(*drive, *comment),
+            Command::HideComment { drive, account, comment, hides } => {
+                let hidden = HiddenComment { drive: *drive, account: *account, comment: *comment };
+                self.hide_comment(hidden, *hides)
+            }
             Command::Rsvp { meet, answer } => self.rsvp(now, *meet, *answer),
             Command::PutMeet { meet, fields, seen_at } => self.put_meet(now, *meet, fields, *seen_at),
             Command::AmendMeet { meet, seen, fields, seen_at } => self.amend_meet(now, *meet, seen, fields, *seen_at),

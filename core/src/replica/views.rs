@@ -267,6 +267,20 @@ pub struct SocialView {
     pub comments: Vec<CommentView>,
     /// Its answers to meets, the latest first.
     pub answers: Vec<AnswerView>,
+    /// Comments of others that it removed from its published drives.
+    pub hidden: Vec<HiddenCommentView>,
+}
+
+/// A comment that the account removed from its published drive.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "ts", derive(ts_rs::TS))]
+pub struct HiddenCommentView {
+    /// The published copy.
+    pub drive: DocId,
+    /// The author.
+    pub account: AccountId,
+    /// The comment.
+    pub comment: DocId,
 }
 
 /// An account that the account follows.

@@ -1,20 +1,27 @@
-// Comments on a drive.
+// Comments on a drive. Its owner can remove those of others, and show them again.
+
+import type { DriveComment } from "@tourismo/client";
 
 import { useDraft } from "../drafts.ts";
 import { me, relay, run, social } from "../engine.ts";
 import { clock, day } from "../format.ts";
-import { withOwnComments } from "../optimistic.ts";
+import { withHidden, withOwnComments } from "../optimistic.ts";
 import { useRelayList } from "../relay-query.ts";
 import { nameOfPerson } from "./person.tsx";
 import { ReportButton } from "./report.tsx";
 
-export function Comments({ drive }: { drive: string }) {
+export function Comments({ drive, owner }: { drive: string; owner: string }) {
   const list = useRelayList(`comments ${drive}`, async (page) => {
     const { comments, ...rest } = await relay.comments(drive, page);
     return { ...rest, items: comments };
   });
   const { value: draft, set, clear } = useDraft(`comment ${drive}`, { text: "" });
-  const shown = withOwnComments(list.items, social.value?.comments, drive, me());
+  const shown = withHidden(
+    withOwnComments(list.items, social.value?.comments, drive, me()),
+    social.value,
+    drive,
+    owner === me().account,
+  );
 
   async function post(event: Event): Promise<void> {
     event.preventDefault();
@@ -39,7 +46,7 @@ export function Comments({ drive }: { drive: string }) {
             <p class="row-line">
               {comment.isMine ? "You" : nameOfPerson(comment)} · {day(comment.at)}, {clock(comment.at)}
             </p>
-            <p class="text">{comment.text}</p>
+            <p class={comment.isHidden ? "text cancelled" : "text"}>{comment.text}</p>
             {comment.isMine ? (
               <button
                 type="button"
@@ -49,7 +56,10 @@ export function Comments({ drive }: { drive: string }) {
                 Delete
               </button>
             ) : (
-              <ReportButton about={{ target: "comment", id: comment.id, account: comment.account, drive }} />
+              <>
+                {owner === me().account ? <HideButton drive={drive} comment={comment} /> : null}
+                <ReportButton about={{ target: "comment", id: comment.id, account: comment.account, drive }} />
+              </>
             )}
           </li>
         ))}
@@ -68,5 +78,15 @@ export function Comments({ drive }: { drive: string }) {
         </button>
       </form>
     </section>
+  );
+}
+
+function HideButton({ drive, comment }: { drive: string; comment: DriveComment }) {
+  const toggle = (): void =>
+    void run((tourismo) => (comment.isHidden ? tourismo.showComment(drive, comment) : tourismo.hideComment(drive, comment)));
+  return (
+    <button type="button" class="link" onClick={toggle}>
+      {comment.isHidden ? "Removed. Show again" : "Remove from my drive"}
+    </button>
   );
 }

@@ -18,6 +18,13 @@ export function HiddenNotice({ ids }: { ids: (string | null | undefined)[] }) {
   return suspension ? <Suspended reason={suspension.reason} /> : null;
 }
 
+const TITLES = {
+  account: "Your account is suspended",
+  drive: "A drive is hidden",
+  meet: "A meet is hidden",
+  comment: "A comment is hidden",
+};
+
 /** Says that the account is suspended, or that comments of it are hidden. */
 export function HiddenOfAccount() {
   const items = useHidden();
@@ -29,9 +36,7 @@ export function HiddenOfAccount() {
       {others.map((item) => (
         <Hidden
           key={`${item.target} ${item.document}`}
-          title={
-            { drive: "A drive is hidden", meet: "A meet is hidden", comment: "A comment is hidden", account: "" }[item.target]
-          }
+          title={TITLES[item.target ?? "drive"]}
           what="Others do not see it."
           reason={item.reason}
         />

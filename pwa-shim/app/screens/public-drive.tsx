@@ -54,7 +54,7 @@ function Shown({ drive }: { drive: PublishedTrack }) {
           <Charts profile={drive.profile} units={units()} />
         </div>
         <div class="column">
-          <Comments drive={drive.id} />
+          <Comments drive={drive.id} owner={drive.account} />
           {drive.account === me().account ? null : <ReportButton about={{ target: "drive", id: drive.id }} />}
         </div>
       </div>

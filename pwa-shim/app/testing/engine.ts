@@ -32,7 +32,7 @@ export function openFakeEngine(results: Record<string, (...parameters: never[]) 
     places: [],
   };
   members.value = { isRemoved: false, devices: [{ key: "aa", isRemoved: false, granted: [] }], recovery: [] };
-  social.value = { follows: [], accepted: [], blocked: [], reactions: [], comments: [], answers: [] };
+  social.value = { follows: [], accepted: [], blocked: [], reactions: [], comments: [], answers: [], hidden: [] };
   [drives.value, cars.value, meets.value] = [[], [], []];
   [recording.value, track.value, status.value] = [null, null, undefined];
   return calls;

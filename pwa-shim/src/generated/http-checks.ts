@@ -131,6 +131,7 @@ export const commentItem: Check<Checked<Schemas["CommentItem"]>> = object({
   displayName: orNull(text),
   handle: orNull(text),
   id: text,
+  isHidden: truth,
   isMine: truth,
   text: text,
 });

@@ -36,7 +36,7 @@ export interface paths {
         };
         /**
          * The comments on a drive, the latest first by their authors' clocks. A comment that is dated more than a day ahead is
-         *     hidden until its time, so that none stays at the top.
+         *     hidden until its time, so that none stays at the top. A comment that the owner of the drive removed is for the owner only.
          */
         get: operations["comments"];
         put?: never;
@@ -955,6 +955,8 @@ export interface components {
             handle?: string | null;
             /** Format: uuid */
             id: string;
+            /** @description Whether the owner of the drive, who is the viewer, removed it. Others do not get it. */
+            isHidden: boolean;
             /** @description Whether the viewer wrote it. */
             isMine: boolean;
             text: string;

@@ -195,7 +195,15 @@ export type Command = { "type": "startDrive",
   /** The published copy. */
   drive: DocId,
   /** The comment. */
-  comment: DocId, } | { "type": "putMeet",
+  comment: DocId, } | { "type": "hideComment",
+  /** The published copy. */
+  drive: DocId,
+  /** The author of the comment. */
+  account: AccountId,
+  /** The comment. */
+  comment: DocId,
+  /** Whether it is removed. */
+  hides: boolean, } | { "type": "putMeet",
   /** The meet to change; absent for a new one. */
   meet: DocId | null,
   /** All its fields. */
@@ -583,6 +591,16 @@ export type FoundDrive = {
   problemCount: number,
   /** The positions that have a time, in the order of time, as [`packed`] writes them. */
   fixes: Uint8Array,
+};
+
+/** A comment that the account removed from its published drive. */
+export type HiddenCommentView = {
+  /** The published copy. */
+  drive: DocId,
+  /** The author. */
+  account: AccountId,
+  /** The comment. */
+  comment: DocId,
 };
 
 /** A drive of a file, to compare it with those that are here. */
@@ -1053,6 +1071,8 @@ export type SocialView = {
   comments: Array<CommentView>,
   /** Its answers to meets, the latest first. */
   answers: Array<AnswerView>,
+  /** Comments of others that it removed from its published drives. */
+  hidden: Array<HiddenCommentView>,
 };
 
 /** One of the key-value spaces of the phone's storage. In IndexedDB: one object store each. */

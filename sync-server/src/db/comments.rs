@@ -10,6 +10,7 @@ use tourismo_core::time::Timestamp;
 
 use super::feed::Author;
 use super::follows::{difference, is_comment_visible};
+use super::hidden_comments::is_hidden;
 use super::position;
 use super::sql::{self, Columns, Connection, Insert, SqlRow, columns};
 
@@ -20,11 +21,13 @@ pub(crate) struct CommentRow {
     pub(crate) account: AccountId,
     pub(crate) at: Timestamp,
     pub(crate) text: String,
+    /// Whether the owner of the drive removed it.
+    pub(crate) is_hidden: bool,
     pub(crate) author: Author,
 }
 
 columns!(Comment { drive, at, text });
-columns!(CommentRow { id: "comment", account, at, text } author = Author::read);
+columns!(CommentRow { id: "comment", account, at, text } author = Author::read, is_hidden = |row| row.field("is_hidden"));
 
 static REPLACE: LazyLock<Insert> = LazyLock::new(|| {
     let columns = [vec!["account", "doc", "comment"], Comment::list()].concat();
@@ -83,7 +86,7 @@ pub(crate) async fn replace(
 pub(crate) type CommentKey = (Timestamp, DocId);
 
 /// Returns up to `limit` comments on a drive after a position, the latest first, without those of accounts that its
-/// owner or the viewer blocks.
+/// owner or the viewer blocks. Those that its owner removed are for the owner only, who can show them again.
 pub(crate) async fn list(
     reader: &mut Connection,
     drive: DocId,
@@ -94,14 +97,16 @@ pub(crate) async fn list(
 ) -> Result<Vec<CommentRow>, sqlx::Error> {
     let sql = format!(
         r#"
-        SELECT {}, {}
+        SELECT {}, {}, CAST(CASE WHEN {} THEN 1 ELSE 0 END AS BIGINT) AS is_hidden
         FROM comment LEFT JOIN profile ON profile.account = comment.account
-        WHERE comment.drive = $1 AND (comment.at, comment.comment) < ($4, $5) AND {}
+        WHERE comment.drive = $1 AND (comment.at, comment.comment) < ($4, $5) AND {} AND ($2 = $3 OR NOT {})
         ORDER BY comment.at DESC, comment.comment DESC LIMIT $6
         "#,
         CommentRow::of("comment"),
         Author::COLUMNS,
-        is_comment_visible("comment.account", 2, 3)
+        is_hidden("$2"),
+        is_comment_visible("comment.account", 2, 3),
+        is_hidden("$2")
     );
     sql::query(AssertSqlSafe(sql))
         .bind(drive)

@@ -195,13 +195,8 @@ pub(crate) async fn insert(
 
 /// Adds decisions of another database that this one lacks, in the order of their times, and returns the accounts that they
 /// are about.
-pub(crate) async fn merge(
-    writer: &mut Connection,
-    others: Vec<Decision>,
-) -> Result<BTreeSet<AccountId>, sqlx::Error> {
-    let key = |decision: &Decision| {
-        (decision.decided_at, decision.item, decision.is_hidden, decision.reason.clone())
-    };
+pub(crate) async fn merge(writer: &mut Connection, others: Vec<Decision>) -> Result<BTreeSet<AccountId>, sqlx::Error> {
+    let key = |decision: &Decision| (decision.decided_at, decision.item, decision.is_hidden, decision.reason.clone());
     let mut all = rows(writer).await?;
     let known: BTreeSet<_> = all.iter().map(key).collect();
     let missing: Vec<Decision> = others.into_iter().filter(|decision| !known.contains(&key(decision))).collect();
@@ -221,11 +216,7 @@ pub(crate) async fn merge(
 }
 
 /// Finds the item with an id: one that others can find at the moment, or one about which something was decided.
-pub(crate) async fn find(
-    reader: &mut Connection,
-    target: Target,
-    link: DocId,
-) -> Result<Option<Item>, sqlx::Error> {
+pub(crate) async fn find(reader: &mut Connection, target: Target, link: DocId) -> Result<Option<Item>, sqlx::Error> {
     let shown = match target {
         Target::Account => shown_account(reader, link).await?,
         Target::Drive => shown_drive(reader, link).await?,

@@ -9,6 +9,7 @@ use tourismo_core::docs::social::Reaction;
 use tourismo_core::id::{AccountId, DocId};
 
 use super::follows::not_blocked_by;
+use super::hidden_comments::is_hidden;
 use super::sql::{self, Connection, Numbered, SqlRow};
 use super::{damaged, doc_in, position};
 
@@ -27,10 +28,10 @@ pub(crate) struct Engagement {
 }
 
 /// The parameters are the concatenated ids of the drives, those of their owners, and the viewer. Blocks are rare: if
-/// neither owner nor viewer blocks anybody, index entries are counted without reading their authors, fifteen times as
+/// neither owner nor viewer blocks anybody, and the owner removed no comment, index entries are counted without reading their authors, fifteen times as
 /// fast.
 static ENGAGEMENT: LazyLock<String> = LazyLock::new(|| {
-    let counted = |table: &str, what: &str| {
+    let counted = |table: &str, what: &str, unless: &str| {
         let heard = not_blocked_by(&format!("{table}.account"), 3);
         format!(
             r#"
@@ -38,7 +39,7 @@ static ENGAGEMENT: LazyLock<String> = LazyLock::new(|| {
                 SELECT COUNT(*) FROM (SELECT 1 FROM {table} WHERE {what} LIMIT {MAX_COUNTED}) uttered
             ) ELSE (
                 SELECT COUNT(*) FROM (
-                    SELECT 1 FROM {table} WHERE {what} AND {heard} AND ({table}.account = $3 OR NOT EXISTS (
+                    SELECT 1 FROM {table} WHERE {what}{unless} AND {heard} AND ({table}.account = $3 OR NOT EXISTS (
                         SELECT 1 FROM block WHERE block.account = page.owner AND block.blocked = {table}.account
                     ))
                     LIMIT {MAX_COUNTED}
@@ -49,10 +50,10 @@ static ENGAGEMENT: LazyLock<String> = LazyLock::new(|| {
     };
     let felt = |reaction: Reaction| {
         let kind = reaction.number();
-        counted("reaction", &format!("reaction.drive = page.drive AND reaction.kind = {kind}"))
+        counted("reaction", &format!("reaction.drive = page.drive AND reaction.kind = {kind}"), "")
     };
     let [likes, wows, roads, cars] = Reaction::ALL.map(felt);
-    let comments = counted("comment", "comment.drive = page.drive");
+    let comments = counted("comment", "comment.drive = page.drive", &format!(" AND NOT {}", is_hidden("page.owner")));
     format!(
         r#"
         WITH RECURSIVE place (n) AS (SELECT 1 UNION ALL SELECT n + 16 FROM place WHERE n + 16 <= LENGTH($1)),
@@ -61,6 +62,7 @@ static ENGAGEMENT: LazyLock<String> = LazyLock::new(|| {
             SELECT asked.drive, asked.owner, CASE
                 WHEN EXISTS (SELECT 1 FROM block WHERE block.account = $3) THEN 0
                 WHEN EXISTS (SELECT 1 FROM block WHERE block.account = asked.owner) THEN 0
+                WHEN EXISTS (SELECT 1 FROM hidden_comment WHERE hidden_comment.account = asked.owner) THEN 0
                 ELSE 1
             END AS is_quiet
             FROM asked

@@ -143,13 +143,8 @@ pub(crate) async fn all_let_in(reader: &mut Connection) -> Result<Vec<AccountId>
 }
 
 /// Lets in accounts that were there before a restore.
-pub(crate) async fn let_in(
-    writer: &mut Connection,
-    accounts: &[AccountId],
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    let mut bulk =
-        Bulk::new("INSERT INTO invited (account, invited_at) VALUES ", "ON CONFLICT (account) DO NOTHING");
+pub(crate) async fn let_in(writer: &mut Connection, accounts: &[AccountId], now: Timestamp) -> Result<(), sqlx::Error> {
+    let mut bulk = Bulk::new("INSERT INTO invited (account, invited_at) VALUES ", "ON CONFLICT (account) DO NOTHING");
     accounts.iter().for_each(|account| bulk.row([(*account).into(), now.into()]));
     bulk.execute(writer).await.map(drop)
 }

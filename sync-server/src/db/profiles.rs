@@ -47,17 +47,7 @@ pub(crate) struct ProfileRow {
     pub(crate) withheld_handle: Option<String>,
 }
 
-columns!(ProfileRecord {
-    account,
-    doc,
-    revision,
-    handle,
-    display_name,
-    bio,
-    by_approval,
-    claimed_at,
-    withheld_handle
-});
+columns!(ProfileRecord { account, doc, revision, handle, display_name, bio, by_approval, claimed_at, withheld_handle });
 columns!(ProfileRow { account, handle, folded, holds, display_name, bio, by_approval, withheld_handle });
 
 static REPLACE: LazyLock<Insert> = LazyLock::new(|| {

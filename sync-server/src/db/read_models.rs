@@ -2,7 +2,8 @@
 
 use super::sql::Connection;
 use super::{
-    cars, comments, drives, feed_items, follows, meets, profiles, published, reactions, roads, rsvps, unbound,
+    cars, comments, drives, feed_items, follows, hidden_comments, meets, profiles, published, reactions, roads, rsvps,
+    unbound,
 };
 
 /// Returns the number of rows.
@@ -16,6 +17,7 @@ pub(crate) async fn count(reader: &mut Connection) -> Result<u64, sqlx::Error> {
         + follows::count(reader).await?
         + reactions::count(reader).await?
         + comments::count(reader).await?
+        + hidden_comments::count(reader).await?
         + rsvps::count(reader).await?
         + meets::count(reader).await?
         + unbound::count(reader).await?)
@@ -32,6 +34,7 @@ pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Erro
     follows::remove_all(writer).await?;
     reactions::remove_all(writer).await?;
     comments::remove_all(writer).await?;
+    hidden_comments::remove_all(writer).await?;
     rsvps::remove_all(writer).await?;
     meets::remove_all(writer).await?;
     unbound::remove_all(writer).await

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use tourismo_core::id::{AccountId, DocId};
 
 use super::answers::{
-    AccountBody, AccountsBody, ClosedBody, DecideBody, DecisionBody, DecisionsBody, ItemBody, ReportBody, ReportsBody,
-    InvitationBody, InvitationsBody, NewInvitationBody, TargetName,
+    AccountBody, AccountsBody, ClosedBody, DecideBody, DecisionBody, DecisionsBody, InvitationBody, InvitationsBody,
+    ItemBody, NewInvitationBody, ReportBody, ReportsBody, TargetName,
 };
 use super::secret::OperatorSecret;
 

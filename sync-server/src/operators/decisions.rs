@@ -114,9 +114,7 @@ async fn find(reader: &mut Connection, body: ItemBody) -> Result<Option<Item>, s
         (TargetName::Person, ..) => decisions::find(reader, Target::Account, id).await,
         (TargetName::Drive, ..) => decisions::find(reader, Target::Drive, id).await,
         (TargetName::Meet, ..) => decisions::find(reader, Target::Meet, id).await,
-        (TargetName::Comment, Some(account), Some(drive)) => {
-            decisions::find_comment(reader, account, drive, id).await
-        }
+        (TargetName::Comment, Some(account), Some(drive)) => decisions::find_comment(reader, account, drive, id).await,
         (TargetName::Comment, ..) => Ok(None),
     }
 }

@@ -30,7 +30,9 @@ pub(super) async fn invitations(State(readers): State<Pool>) -> Result<Json<Invi
 pub(super) async fn create(State(writer): State<Writer>, body: Bytes) -> Result<Json<InvitationBody>, ApiError> {
     let NewInvitationBody { note, uses, days } = super::parsed(&body)?;
     if !(1..=MAX_USES).contains(&uses) || !(1..=MAX_DAYS).contains(&days) || note.chars().count() > MAX_NOTE {
-        return Err(ApiError::bad_body("An invitation has 1 to 1,000 uses, 1 to 365 days, and a note of 200 characters."));
+        return Err(ApiError::bad_body(
+            "An invitation has 1 to 1,000 uses, 1 to 365 days, and a note of 200 characters.",
+        ));
     }
     let code = invitations::code_of(random());
     let hash = CodeHash::of(&code).ok_or_else(ApiError::internal)?;

@@ -30,7 +30,9 @@ pub enum SecretError {
         path: PathBuf,
     },
     /// The secret could be guessed.
-    #[error("the operators' secret {path} is too short: it needs {MIN_CHARS} characters; delete the file for a new one")]
+    #[error(
+        "the operators' secret {path} is too short: it needs {MIN_CHARS} characters; delete the file for a new one"
+    )]
     TooShort {
         /// The file.
         path: PathBuf,

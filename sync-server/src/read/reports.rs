@@ -133,11 +133,7 @@ fn relay_of(viewers: &Viewers) -> &RelayId {
 }
 
 /// Returns what is reported, if the reporter can see it.
-async fn item(
-    reader: &mut Connection,
-    request: &ReadRequest,
-    body: &NewReportBody,
-) -> Result<Option<Item>, ApiError> {
+async fn item(reader: &mut Connection, request: &ReadRequest, body: &NewReportBody) -> Result<Option<Item>, ApiError> {
     match body.target {
         ReportTarget::Person => {
             let account = AccountId::from_bytes(*body.id.as_bytes());

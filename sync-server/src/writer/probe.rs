@@ -11,12 +11,12 @@ use tourismo_core::session::relay::ChangeOutcome;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{Epoch, NackCode, Offer, RelayId};
 
+#[cfg(test)]
+use super::NewDecision;
 use super::append::{Append, AppendResult};
 use super::disk::DiskSpace;
 use super::memory::Memory;
 use super::projector::{Step, VERSION, prepare};
-#[cfg(test)]
-use super::NewDecision;
 use super::{Examined, Pusher};
 use crate::clients::limits::{Limits, SourceName, SourceNames};
 use crate::db::relay::{self, Identity, Secret};
@@ -200,8 +200,15 @@ impl WriterProbe {
 
 /// A job of a transaction.
 enum ProbeJob<'w> {
-    Admit { account: AccountId, device: DeviceKey, vouched: &'w [[u8; 8]] },
-    Push { pusher: &'w Pusher, changes: &'w [Examined] },
+    Admit {
+        account: AccountId,
+        device: DeviceKey,
+        vouched: &'w [[u8; 8]],
+    },
+    Push {
+        pusher: &'w Pusher,
+        changes: &'w [Examined],
+    },
     Rows(&'w [Step]),
     #[cfg(test)]
     Decide(&'w NewDecision),

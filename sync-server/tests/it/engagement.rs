@@ -1,7 +1,7 @@
 //! Reactions and comments on drives.
 
 use serde_json::json;
-use tourismo_core::docs::social::{self, Comment, SocialEntry, SocialKey};
+use tourismo_core::docs::social::{self, Comment, HiddenComment, SocialEntry, SocialKey};
 use tourismo_core::docs::{Answer, LogEntry, LogKind, Reaction, Visibility, logbook};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
@@ -205,4 +205,51 @@ async fn nothing_is_counted_further_than_it_says() {
     let [reactions, comments] = paths;
     assert_eq!(get(relay.addr(), &reactions).await.json()["counts"], page["drives"][0]["reactions"]);
     assert_eq!(get(relay.addr(), &comments).await.json()["count"], 1_000);
+}
+
+#[tokio::test]
+async fn o9_the_owner_of_a_drive_removes_comments_on_it_and_nobody_else_does() {
+    let relay = Relay::start().await;
+    let [mut anna, mut ben, mut cleo] = [
+        Person::named(&relay, 1, "anna").await,
+        Person::named(&relay, 2, "ben").await,
+        Person::named(&relay, 3, "cleo").await,
+    ];
+    let drive = anna.publish(&relay, "Pass", Visibility::Public, START).await;
+    let comment = ben.comment(&relay, drive, "Rude").await;
+    let other = cleo.comment(&relay, drive, "Kind").await;
+    let path = format!("/v1/drives/{drive}/comments");
+    let shown = async |person: &Person| {
+        let page = person.read(&relay, &path).await;
+        let texts: Vec<(String, bool)> = page["comments"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|comment| (comment["text"].as_str().unwrap().to_owned(), comment["isHidden"].as_bool().unwrap()))
+            .collect();
+        (page["count"].as_u64().unwrap(), texts)
+    };
+    let both = || vec![("Kind".to_owned(), false), ("Rude".to_owned(), false)];
+    let hidden = HiddenComment { drive, account: ben.account(), comment };
+    // Somebody else's word about a drive that is not theirs counts for nothing.
+    cleo.say(&relay, SocialEntry::Hide(hidden)).await;
+    ben.say(&relay, SocialEntry::Hide(HiddenComment { account: cleo.account(), comment: other, ..hidden })).await;
+    assert_eq!(shown(&anna).await, (2, both()));
+    assert_eq!(shown(&ben).await, (2, both()));
+
+    anna.say(&relay, SocialEntry::Hide(hidden)).await;
+    for person in [&ben, &cleo] {
+        assert_eq!(shown(person).await, (1, vec![("Kind".to_owned(), false)]));
+    }
+    assert_eq!(
+        shown(&anna).await,
+        (1, vec![("Kind".to_owned(), false), ("Rude".to_owned(), true)]),
+        "its owner can undo"
+    );
+    assert_eq!(check(relay.database().location()).await.unwrap().findings, []);
+
+    let about = social::about(&anna.account(), &drive);
+    let undo = anna.edit(about, DocKind::Social, |doc| social::remove(doc, &SocialKey::Hide(hidden.key())));
+    anna.push(&relay, vec![undo]).await;
+    assert_eq!(shown(&cleo).await, (2, both()));
 }

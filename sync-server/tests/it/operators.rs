@@ -244,10 +244,7 @@ async fn o3_the_owner_of_a_hidden_item_reads_the_reason_and_a_renewed_link_shows
     let items = anna.read(relay, "/v1/me/decisions").await["items"].clone();
     let named = |item: &Value| (item["target"].clone(), item["document"].clone(), item["link"].clone());
     let items: Vec<_> = items.as_array().unwrap().iter().map(named).collect();
-    assert_eq!(items, [
-        (json!("drive"), json!(drive), json!(copy)),
-        (json!("meet"), json!(meet), json!(meet))
-    ]);
+    assert_eq!(items, [(json!("drive"), json!(drive), json!(copy)), (json!("meet"), json!(meet), json!(meet))]);
     // A meet under another link is the same meet.
     let renewed = anna.renew_meet(relay, meet, &fields).await;
     assert_eq!(get(relay.addr(), &format!("/v1/meets/{renewed}")).await.status, 404);
@@ -269,9 +266,15 @@ async fn o6_without_the_secret_nobody_lists_or_decides_and_the_public_address_kn
         ("GET", "/v1/accounts"),
         ("GET", "/v1/accounts/anna"),
     ] {
-        for header in [String::new(), "authorization: Bearer 0\r\n".into(), format!("authorization: Bearer {token}\r\n")] {
+        for header in
+            [String::new(), "authorization: Bearer 0\r\n".into(), format!("authorization: Bearer {token}\r\n")]
+        {
             let refused = ask(admin, method, path, &header).await;
-            assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (401, Some("wrong_secret")), "{path}");
+            assert_eq!(
+                (refused.status, refused.json()["error"]["code"].as_str()),
+                (401, Some("wrong_secret")),
+                "{path}"
+            );
             let elsewhere = ask(public, method, path, &header).await;
             assert!([400, 401, 404, 405].contains(&elsewhere.status), "{method} {path}: {}", elsewhere.status);
         }

@@ -206,6 +206,7 @@ impl Replica {
             }
             Command::React { drive: thing, .. }
             | Command::RemoveComment { drive: thing, .. }
+            | Command::HideComment { drive: thing, .. }
             | Command::Rsvp { meet: thing, .. } => self.ready_if_here(&social::about(account, thing), DocKind::Social),
             Command::PutMeet { meet, fields, seen_at } => {
                 fields.check()?;

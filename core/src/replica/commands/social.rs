@@ -2,7 +2,7 @@
 //!
 //! The existence of these people and their content is not checked: without a network it is unknown.
 
-use crate::docs::social::{self, Answer, Comment, Reaction, Relation, SocialEntry, SocialKey};
+use crate::docs::social::{self, Answer, Comment, HiddenComment, Reaction, Relation, SocialEntry, SocialKey};
 use crate::id::{AccountId, DocId};
 use crate::projection::DocumentRow;
 use crate::replica::Replica;
@@ -68,6 +68,11 @@ impl Replica {
 
     pub(super) fn remove_comment(&mut self, drive: DocId, comment: DocId) -> Result<Option<DocId>, CommandError> {
         self.put_social_entry(self.social_doc(&drive), SocialKey::Comment(comment), None)
+    }
+
+    pub(super) fn hide_comment(&mut self, hidden: HiddenComment, hides: bool) -> Result<Option<DocId>, CommandError> {
+        let word = hides.then_some(SocialEntry::Hide(hidden));
+        self.put_social_entry(self.social_doc(&hidden.drive), SocialKey::Hide(hidden.key()), word.as_ref())
     }
 
     pub(super) fn rsvp(

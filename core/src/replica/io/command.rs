@@ -204,6 +204,17 @@ pub enum Command {
         /// The comment.
         comment: DocId,
     },
+    /// Removes somebody's comment from the account's own published drive, or shows it again. Others no longer see it.
+    HideComment {
+        /// The published copy.
+        drive: DocId,
+        /// The author of the comment.
+        account: AccountId,
+        /// The comment.
+        comment: DocId,
+        /// Whether it is removed.
+        hides: bool,
+    },
     /// Makes a meet, or changes an own one.
     PutMeet {
         /// The meet to change; absent for a new one.

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::display::{Line, Profile};
 use crate::docs::drive::DriveFields;
-use crate::docs::social::Comment;
+use crate::docs::social::{Comment, HiddenComment};
 use crate::docs::track::ListedFix;
 use crate::docs::{ProfileFields, Visibility};
 use crate::geodesy::Position;
@@ -16,9 +16,9 @@ use crate::replica::Replica;
 use crate::replica::commands::singleton_id;
 use crate::replica::documents::{ChangeTotals, DocumentRecord};
 use crate::replica::views::{
-    AccountView, AnswerView, CarView, CommentView, DriveSync, DriveView, FollowView, MeetView, MemberView, MembersView,
-    PlaceView, ReactionView, RecordingView, RecoveryView, RefusedView, SocialView, StatusView, StorageStatus,
-    TrackView, ZoneView,
+    AccountView, AnswerView, CarView, CommentView, DriveSync, DriveView, FollowView, HiddenCommentView, MeetView,
+    MemberView, MembersView, PlaceView, ReactionView, RecordingView, RecoveryView, RefusedView, SocialView, StatusView,
+    StorageStatus, TrackView, ZoneView,
 };
 use crate::roads::{RoadSteps, RoadStretch, RoadView};
 use crate::sorted::Map;
@@ -81,6 +81,11 @@ impl Replica {
             view.blocked.extend(&row.blocked);
             view.reactions.extend(row.reactions.iter().map(|&(drive, reaction)| ReactionView { drive, reaction }));
             view.answers.extend(row.rsvps.iter().map(|&(meet, answer, at)| AnswerView { meet, answer, at }));
+            view.hidden.extend(row.hidden.iter().map(|&HiddenComment { drive, account, comment }| HiddenCommentView {
+                drive,
+                account,
+                comment,
+            }));
             for (id, Comment { drive, at, text }) in &row.comments {
                 view.comments.push(CommentView { id: *id, drive: *drive, at: *at, text: text.clone() });
             }

@@ -116,7 +116,7 @@ function decisionCard(decision) {
 
 function accountCard(account) {
   const { handle, isSuspended, devices, documents, changes, bytes } = account;
-  const use = `${(bytes / 1e6).toFixed(1)} MB, ${documents} documents, ${changes} changes, ${devices} devices`;
+  const use = `${(bytes / 1e6).toFixed(1)} MB, documents: ${documents}, changes: ${changes}, devices: ${devices}`;
   return card(
     `${handle ? `@${handle}` : account.account}${isSuspended ? " (suspended)" : ""}`,
     [[use]],

@@ -38,6 +38,8 @@ pub(crate) struct CommentItem {
     text: String,
     /// Whether the viewer wrote it.
     is_mine: bool,
+    /// Whether the owner of the drive, who is the viewer, removed it. Others do not get it.
+    is_hidden: bool,
 }
 
 /// Fields about all comments.
@@ -62,7 +64,7 @@ pub(crate) type CommentPage = Page<CommentItem, CommentsHead>;
 const AHEAD_MS: i64 = 86_400_000;
 
 /// The comments on a drive, the latest first by their authors' clocks. A comment that is dated more than a day ahead is
-/// hidden until its time, so that none stays at the top.
+/// hidden until its time, so that none stays at the top. A comment that the owner of the drive removed is for the owner only.
 #[utoipa::path(
     get, path = "/v1/drives/{id}/comments", tag = "drives", security((), ("token" = [])),
     params(("id" = String, Path, description = "The published drive."), PageQuery),
@@ -91,6 +93,7 @@ pub(crate) async fn comments(
         at: row.at,
         text: row.text,
         is_mine: viewer == Some(row.account),
+        is_hidden: row.is_hidden,
     };
     request.answer(&page.map(item).with_head(CommentsHead { count }))
 }

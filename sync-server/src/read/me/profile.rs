@@ -146,11 +146,10 @@ pub(crate) async fn own_profile(
     };
     // Without a profile followers must be accepted.
     let none = || (String::new(), String::new(), String::new(), true);
-    let (handle, display_name, bio, by_approval) =
-        profile.map_or_else(none, |profile| {
-            let handle = profile.withheld_handle.unwrap_or(profile.handle);
-            (handle, profile.display_name, profile.bio, profile.by_approval)
-        });
+    let (handle, display_name, bio, by_approval) = profile.map_or_else(none, |profile| {
+        let handle = profile.withheld_handle.unwrap_or(profile.handle);
+        (handle, profile.display_name, profile.bio, profile.by_approval)
+    });
     request.answer(&OwnProfile {
         account: me,
         handle,

@@ -49,7 +49,12 @@ pub(crate) async fn person(
     // Without a profile followers must be accepted.
     let none = || (None, String::new(), String::new(), true);
     let (handle, display_name, bio, by_approval) = profile.map_or_else(none, |profile| {
-        (Some(profile.handle).filter(|handle| profile.holds && !handle.is_empty()), profile.display_name, profile.bio, profile.by_approval)
+        (
+            Some(profile.handle).filter(|handle| profile.holds && !handle.is_empty()),
+            profile.display_name,
+            profile.bio,
+            profile.by_approval,
+        )
     });
     request.answer(&PersonBody {
         account: person.account,

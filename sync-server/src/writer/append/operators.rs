@@ -8,9 +8,9 @@ use crate::db::decisions::{self, Decision, Item, Target};
 use crate::db::invitations::{self, CodeHash, Invitation};
 use crate::db::reports::{self, NewReport, Reported};
 use crate::db::{documents, due};
-use crate::writer::{InvitationAct, NewDecision};
 use crate::writer::memory::Memory;
 use crate::writer::projector;
+use crate::writer::{InvitationAct, NewDecision};
 
 impl Append<'_> {
     /// Stores a decision, removes what it hides, and closes the reports about the item. What becomes visible again, and

@@ -84,7 +84,8 @@ impl Append<'_> {
                 }),
             });
         }
-        let projected = projector::project(self.connection, due, Scope::Small, &decisions, &mut appended.events).await?;
+        let projected =
+            projector::project(self.connection, due, Scope::Small, &decisions, &mut appended.events).await?;
         for projected in projected {
             let key = (projected.owner, projected.id);
             if let Some(known) = self.docs.get_mut(&key).and_then(Option::as_mut) {

@@ -96,7 +96,8 @@ pub(crate) async fn prepare(
         let FoldResult { mut rows, quarantine: why, work: took, .. } = derived.expect("one came of one");
         work = took;
         if let Some((why, _)) = why {
-            let (through, good) = last_good(&mut readers.snapshot().await?, &subject, u64::MAX, scope, &decisions).await?;
+            let (through, good) =
+                last_good(&mut readers.snapshot().await?, &subject, u64::MAX, scope, &decisions).await?;
             (quarantine, rows) = (Some((why, through)), good);
         }
         written = portions(what_is_stored(readers, &log, doc).await?, rows);

@@ -18,7 +18,7 @@ use super::write::write_all;
 use super::{DeriveCost, Derived, FoldResult, FoldTarget, Loaded, Scope, rows_of, stored};
 use crate::db::decisions::Decisions;
 use crate::db::sql::Connection;
-use crate::db::{change_log, comments, follows, published, reactions, rsvps, snapshots};
+use crate::db::{change_log, comments, follows, hidden_comments, published, reactions, rsvps, snapshots};
 use crate::notify::event_bus::BusEvent;
 
 /// Returns the rows of a quarantined document: those of its first changes up to a position, as many as can be read,
@@ -177,7 +177,7 @@ async fn stored_of(
     id: DocId,
     narrowings: &[Narrowing],
 ) -> Result<SocialRow, sqlx::Error> {
-    let (mut people, mut things, mut blocks) = (BTreeSet::new(), BTreeSet::new(), false);
+    let (mut people, mut things, mut blocks, mut hides) = (BTreeSet::new(), BTreeSet::new(), false, false);
     for narrowing in narrowings {
         match narrowing {
             Narrowing::Block(account) => {
@@ -193,7 +193,9 @@ async fn stored_of(
                 | social::SocialKey::Rsvp(thing) => {
                     things.insert(*thing);
                 }
+                social::SocialKey::Hide(_) => {}
             },
+            Narrowing::Hide(_) => hides = true,
             Narrowing::ShowAtMost(_) | Narrowing::AskAboutFollowers | Narrowing::Renew(_) => {}
         }
     }
@@ -209,6 +211,7 @@ async fn stored_of(
         reactions: reactions::stored_about(reader, owner, id, &things).await?,
         comments: comments::stored_with_ids(reader, owner, id, &things).await?,
         rsvps: rsvps::stored_about(reader, owner, id, &things).await?,
+        hidden: if hides { hidden_comments::stored(reader, owner, id).await? } else { Vec::new() },
         ..SocialRow::default()
     })
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tourismo_core::docs::social::{Answer, Comment, Reaction, SocialRow};
+use tourismo_core::docs::social::{Answer, Comment, HiddenComment, Reaction, SocialRow};
 use tourismo_core::docs::{CarFields, LogItem, Visibility};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
@@ -141,6 +141,7 @@ enum Entry {
     React(DocId, Reaction),
     Comment(DocId, Comment),
     Rsvp(DocId, Answer, Timestamp),
+    Hide(HiddenComment),
 }
 
 impl Entry {
@@ -153,6 +154,7 @@ impl Entry {
             Entry::React(drive, _) => (4, *drive.as_bytes()),
             Entry::Comment(comment, _) => (5, *comment.as_bytes()),
             Entry::Rsvp(meet, ..) => (6, *meet.as_bytes()),
+            Entry::Hide(hidden) => (7, *hidden.key().as_bytes()),
         }
     }
 
@@ -165,18 +167,20 @@ impl Entry {
             Entry::React(drive, reaction) => row.reactions.push((drive, reaction)),
             Entry::Comment(id, comment) => row.comments.push((id, comment)),
             Entry::Rsvp(meet, answer, at) => row.rsvps.push((meet, answer, at)),
+            Entry::Hide(hidden) => row.hidden.push(hidden),
         }
     }
 }
 
 fn entries(row: SocialRow) -> BTreeMap<(u8, [u8; 16]), Entry> {
-    let SocialRow { follows, accepted, blocked, reactions, comments, rsvps, unblocked } = row;
+    let SocialRow { follows, accepted, blocked, reactions, comments, rsvps, unblocked, hidden } = row;
     let people = follows.into_iter().map(|(account, since)| Entry::Follow(account, since));
     let people = people.chain(accepted.into_iter().map(Entry::Accept)).chain(blocked.into_iter().map(Entry::Block));
     let people = people.chain(unblocked.into_iter().map(Entry::Unblocked));
     let things = reactions.into_iter().map(|(drive, reaction)| Entry::React(drive, reaction));
     let things = things.chain(comments.into_iter().map(|(id, comment)| Entry::Comment(id, comment)));
     let things = things.chain(rsvps.into_iter().map(|(meet, answer, at)| Entry::Rsvp(meet, answer, at)));
+    let things = things.chain(hidden.into_iter().map(Entry::Hide));
     people.chain(things).map(|entry| (entry.key(), entry)).collect()
 }
 
@@ -185,8 +189,8 @@ fn narrows((stored, derived): &Difference<Entry>) -> bool {
     match (stored, derived) {
         // An account that is unblocked must be accepted before it follows again; this is stored before the block is
         // removed.
-        (None, Some(Entry::Block(_) | Entry::Unblocked(_))) => true,
-        (_, Some(_)) | (Some(Entry::Block(_) | Entry::Unblocked(_)), None) => false,
+        (None, Some(Entry::Block(_) | Entry::Unblocked(_) | Entry::Hide(_))) => true,
+        (_, Some(_)) | (Some(Entry::Block(_) | Entry::Unblocked(_) | Entry::Hide(_)), None) => false,
         (Some(_), None) | (None, None) => true,
     }
 }

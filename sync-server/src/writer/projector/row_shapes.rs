@@ -53,11 +53,13 @@ fn shapes() -> String {
                 columns(&mut text, CarFields::list(), fields.values());
                 log.iter().for_each(|entry| columns(&mut text, LogItem::list(), entry.values()));
             }
-            Derived::Social(SocialRow { follows, accepted, blocked, unblocked, reactions, comments, rsvps }) => {
+            Derived::Social(row) => {
+                let SocialRow { follows, accepted, blocked, unblocked, reactions, comments, rsvps, hidden } = row;
                 writeln!(text, "  {follows:?} {accepted:?} {blocked:?} {unblocked:?}").unwrap();
                 let reactions = reactions.into_iter().map(|(drive, reaction)| (drive, Value::from(reaction)));
                 let rsvps = rsvps.into_iter().map(|(meet, answer, at)| (meet, Value::from(answer), at));
                 writeln!(text, "  {:?} {:?}", reactions.collect::<Vec<_>>(), rsvps.collect::<Vec<_>>()).unwrap();
+                writeln!(text, "  hidden {hidden:?}").unwrap();
                 comments.iter().for_each(|(_, comment)| columns(&mut text, Comment::list(), comment.values()));
             }
             Derived::Meet(part) => {

@@ -39,8 +39,8 @@ fn left(id: DocId, drive: Option<DocId>, rows: Derived, withheld: &Withheld) -> 
         Derived::Meet(part) if *is_suspended || meets.contains(&id) => Derived::Meet(Box::new(private(*part))),
         Derived::Profile(profile) if *is_suspended => Derived::Profile(unnamed(profile)),
         // Blocks protect others from the account, and the account from others.
-        Derived::Social(SocialRow { blocked, unblocked, .. }) if *is_suspended => {
-            Derived::Social(SocialRow { blocked, unblocked, ..SocialRow::default() })
+        Derived::Social(SocialRow { blocked, unblocked, hidden, .. }) if *is_suspended => {
+            Derived::Social(SocialRow { blocked, unblocked, hidden, ..SocialRow::default() })
         }
         Derived::Social(mut row) => {
             row.comments.retain(|(comment, _)| !comments.contains(comment));

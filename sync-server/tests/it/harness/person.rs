@@ -158,6 +158,7 @@ impl Person {
             SocialEntry::Follow(..) | SocialEntry::Accept(_) | SocialEntry::Block(_) => social::people(&self.account()),
             SocialEntry::React(thing, _) | SocialEntry::Rsvp(thing, ..) => social::about(&self.account(), thing),
             SocialEntry::Comment(_, comment) => social::about(&self.account(), &comment.drive),
+            SocialEntry::Hide(hidden) => social::about(&self.account(), &hidden.drive),
         };
         self.edit_now(relay, id, DocKind::Social, |doc| social::put(doc, &word)).await;
     }
