@@ -11,7 +11,7 @@ use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 
-use super::sql::{self, Columns, Connection, Engine, Insert, columns, numbers};
+use super::sql::{self, Columns, Connection, Insert, columns, numbers};
 use super::{accounts, column, comments, drives, meets, position, published};
 
 /// The kind of an item.
@@ -134,12 +134,9 @@ pub(crate) async fn all(reader: &mut Connection) -> Result<Decisions, sqlx::Erro
     Ok(Decisions::of_rows(rows(reader).await?))
 }
 
-/// Returns whether the database has a table of decisions: an older version had none.
+/// Returns whether the database has the tables of decisions and invitations: those of older versions have not.
 pub(crate) async fn exist(reader: &mut Connection) -> Result<bool, sqlx::Error> {
-    let sql = match reader.engine() {
-        Engine::Sqlite(_) => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'decision'",
-        Engine::Postgres(_) => "SELECT 1 FROM information_schema.tables WHERE table_name = 'decision'",
-    };
+    let sql = "SELECT 1 FROM _sqlx_migrations WHERE version = 82";
     Ok(sql::query(sql).row(reader).await?.is_some())
 }
 

@@ -347,13 +347,17 @@ async fn o7_decisions_of_another_database_are_taken_over_once() {
     }
     let scene = scene_ids(&one.relay).await;
     one.decide(json!({ "target": "drive", "id": scene }), true).await;
+    // The other relay does not know this account.
+    let late = Person::new(&one.relay, 9).await;
     let from = one.relay.stop().await;
     let to = other.relay.stop().await;
     assert_eq!(take_decisions(to.location(), from.location()).await.unwrap(), 1);
     assert_eq!(take_decisions(to.location(), from.location()).await.unwrap(), 0);
     assert_eq!(check(to.location()).await.unwrap().findings, []);
-    let relay = Relay::start_on(to, |_| {}).await;
+    let relay = Relay::start_on(to, |config| config.registration = Registration::Invite).await;
     assert_eq!(get(relay.addr(), &format!("/v1/drives/{scene}")).await.status, 404);
+    late.phone.enter(relay.addr()).await;
+    assert!(Phone::founder(10).knock(relay.addr()).await.sent_away().await, "nobody else may come");
 }
 
 /// The drive of the scene: both databases have the same people, whose ids derive from their seeds.
