@@ -245,6 +245,12 @@ impl MembershipSet {
         Ok(())
     }
 
+    /// Returns the time of receipt of the next statement: the relay's clock, but at least the time of every other statement. So
+    /// the times give the order of receipt, also after the clock was set back. `[G4]`
+    pub fn next_receipt(&self, now: Timestamp) -> Timestamp {
+        self.statements.values().filter_map(|known| known.received_at).fold(now, Timestamp::max)
+    }
+
     /// Adds a statement that was verified, within the bounds. Returns whether it is new. `[G3]` `[G6]`
     ///
     /// # Errors
@@ -262,8 +268,9 @@ impl MembershipSet {
 
     /// Adds several statements, which may build on each other in any order. Returns the new ones; others are left out. Each is
     /// received a millisecond after the one before it, so that a relay that lost statements learns their order again. `[G4]`
-    pub fn add_all(&mut self, statements: Vec<Statement>, received_at: Timestamp) -> Vec<ReceivedStatement> {
+    pub fn add_all(&mut self, statements: Vec<Statement>, now: Timestamp) -> Vec<ReceivedStatement> {
         statements.iter().for_each(|statement| self.note_key(statement.by));
+        let received_at = self.next_receipt(now);
         let received = |(place, statement)| ReceivedStatement { statement, received_at: received_at + place };
         let mut waiting: Vec<ReceivedStatement> = (0..).zip(statements).map(received).collect();
         let mut added = Vec::new();

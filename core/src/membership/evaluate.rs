@@ -94,8 +94,8 @@ impl Members {
 impl MembershipSet {
     /// Evaluates the members at a time of the relay's clock. The work grows with the square of the number of enrolments at most.
     pub fn evaluate(&self, now: Timestamp) -> Members {
-        // The relay has dated statements with its clock, so its time is not before any of them, even if a phone's estimate is.
-        let now = self.statements.values().filter_map(|known| known.received_at).fold(now, Timestamp::max);
+        // The relay's time is not before that of any statement, even if its clock was set back, or a phone's estimate is wrong.
+        let now = self.next_receipt(now);
         let parts = Parts::of(self);
         let roots: Vec<DeviceKey> = self.founder.into_iter().chain(self.roots.iter().copied()).collect();
         let mut standing = Standing { devices: roots.iter().copied().collect(), ..Standing::default() };

@@ -223,6 +223,18 @@ fn g4_whoever_objects_in_time_or_removes_the_device_keeps_a_recovery_key_from_co
 }
 
 #[test]
+fn g4_a_relay_whose_clock_was_set_back_dates_no_statement_before_an_earlier_one() {
+    let mut relay = MembershipSet::new(account());
+    assert_eq!(relay.add_all(vec![grant(2, 1), enrol(9, 1)], NOW).len(), 2);
+    let an_hour_back = NOW - 3_600_000;
+    let received = relay.add_all(vec![revoke(1, 2, &[])], an_hour_back);
+    assert_eq!(received.iter().map(|one| one.received_at).collect::<Vec<_>>(), [NOW + 1]);
+    assert_eq!(relay.next_receipt(an_hour_back), NOW + 1);
+    let states: Vec<_> = relay.evaluate(an_hour_back).recovery_keys().map(|one| one.state).collect();
+    assert_eq!(states, [RecoveryState::Effective], "the thief removed the founding device after it enrolled the words");
+}
+
+#[test]
 fn g4_a_recovery_key_outranks_devices() {
     let owner = [enrol(9, 1), grant(2, 1), grant(3, 2)];
     let with = |more: &[Statement]| [&owner[..], more].concat();

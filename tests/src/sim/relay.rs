@@ -229,8 +229,9 @@ impl RelayDisk {
         let was_revoked = disk.members.evaluate(at).is_revoked(&device);
         let mut set = disk.members.clone();
         if let Some(grant) = grant {
+            let received_at = set.next_receipt(at);
             // A grant that is refused makes nobody a member.
-            let _ = set.add(grant.statement(device), Some(at), at);
+            let _ = set.add(grant.statement(device), Some(received_at), at);
         }
         let members = set.evaluate(at);
         let lets_in = bug == InjectedBug::LetsRevokedIn && was_revoked;

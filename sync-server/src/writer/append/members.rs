@@ -18,13 +18,13 @@ impl Append<'_> {
         grant: Option<Grant>,
     ) -> Result<Admitted, sqlx::Error> {
         let mut set = membership::read(self.connection, account).await?;
-        let before = set.evaluate(self.received_at);
+        let (before, at) = (set.evaluate(self.received_at), set.next_receipt(self.received_at));
         let is_founder = AccountId::founded_by(&device) == account;
         let new_statement = match grant.filter(|_| !is_founder) {
             None => None,
             Some(grant) => {
                 let statement = grant.statement(device);
-                match set.add(statement.clone(), Some(self.received_at), self.received_at) {
+                match set.add(statement.clone(), Some(at), at) {
                     Ok(is_new) => is_new.then_some(statement),
                     // A member stays a member.
                     Err(_) if before.is_member(&device) => None,
@@ -55,7 +55,7 @@ impl Append<'_> {
             .await?;
         if let Some(statement) = new_statement {
             let digest = set.digest();
-            let received = ReceivedStatement { statement, received_at: self.received_at };
+            let received = ReceivedStatement { statement, received_at: at };
             membership::insert(self.connection, account, &[received], digest).await?;
             membership::update_devices(self.connection, account, &members, self.received_at).await?;
             self.membership_changed.insert(account);
