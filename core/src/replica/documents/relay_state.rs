@@ -42,7 +42,8 @@ impl DocumentStore {
             // relay has: recorded separately, an earlier change would become a head again. `[C5]`
             let record = self.documents.record_mut(&doc).expect("it was taken note of");
             if record.announced.is_none() && !deps.iter().all(|dep| record.is_on_relay(dep)) {
-                record.announced = Some(AnnouncedSnapshot { heads: heads.clone(), changes: deps.len() as u32 });
+                let changes = deps.len() as u32;
+                record.announced = Some(AnnouncedSnapshot { heads: heads.clone(), changes, earlier: Vec::new() });
             }
             self.set_relay_heads(doc, heads);
         }

@@ -28,6 +28,10 @@ pub(crate) struct AnnouncedSnapshot {
     /// Number of covered changes.
     #[n(1)]
     pub(super) changes: u32,
+    /// The heads that the relay had before, as far as known. A snapshot of a relay that was put back may not cover them. `[C6]`
+    #[n(2)]
+    #[cbor(default)]
+    pub(super) earlier: Vec<ChangeHash>,
 }
 
 impl DocumentStore {
@@ -39,7 +43,9 @@ impl DocumentStore {
             return;
         }
         record.missing.clear();
-        record.announced = Some(AnnouncedSnapshot { heads: heads.clone(), changes });
+        let mut earlier = record.announced.take().map_or_else(Vec::new, |announced| announced.earlier);
+        earlier.extend(record.relay_heads.iter().filter(|head| record.is_acknowledged(head) && !heads.contains(head)));
+        record.announced = Some(AnnouncedSnapshot { heads: heads.clone(), changes, earlier });
         // Local changes among its heads were pushed. Otherwise they would be pushed again and become heads once
         // acknowledged.
         let here: Vec<u32> = heads.iter().filter_map(|head| record.position(head)).collect();
@@ -111,13 +117,24 @@ impl DocumentStore {
             }
             record.missing.remove(&short);
         }
-        if covers_announced {
-            record.announced = None;
+        let announced = if covers_announced { record.announced.take() } else { None };
+        let mut heads = if is_news { snapshot_heads.to_vec() } else { record.relay_heads.clone() };
+        // Acknowledged changes that the snapshot does not contain stay heads: either they came after it, or the relay was put
+        // back to an older state and lost them. Then the digests differ, and the comparison finds them. `[C6]`
+        let known = if is_news { record.relay_heads.clone() } else { Vec::new() };
+        let earlier = announced.map_or_else(Vec::new, |announced| announced.earlier);
+        for head in known.into_iter().chain(earlier).filter(|head| !covers(head)) {
+            if !heads.contains(&head) {
+                heads.push(head);
+            }
         }
-        if is_news {
-            self.set_relay_heads(doc, snapshot_heads.to_vec());
+        sort_by_key(&mut heads, |head| *head);
+        if record.relay_heads != heads {
+            self.set_relay_heads(doc, heads);
         } else {
             record.clear_refusal();
+        }
+        if !is_news {
             names.iter().for_each(|(_, deps)| self.remove_relay_heads(doc, deps));
         }
     }
@@ -202,6 +219,7 @@ fn runs(places: &[u32]) -> Vec<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Digest;
     use crate::docs::automerge_doc::NewChange;
     use crate::replica::io::{Effect, StoreOp, StoredEntry};
     use crate::wire::DocHistory;
@@ -318,6 +336,39 @@ mod tests {
         );
         let snapshots = again.snapshots(&DOC);
         assert_eq!(snapshots.from, snapshots.to, "one is enough again");
+    }
+
+    #[test]
+    fn c6_what_a_relay_that_was_put_back_lost_stays_its_head_beside_its_snapshot_so_that_the_digests_differ() {
+        let (mut documents, mut writes) = documents();
+        let second = documents.record(&DOC).unwrap().heads[0];
+        let theirs = elsewhere(&mut documents);
+        let first = theirs.get_changes(&[])[0].hash();
+        documents.relay_has(DOC, DocKind::Car, &second, &[ChangeHash(first.0)]);
+        let heads = automerge_doc::heads(&theirs);
+        let snapshot = automerge_doc::snapshot(&theirs);
+        assert!(documents.add_snapshot(&mut writes, DOC, DocKind::Car, Some((&heads, 3)), snapshot));
+        let record = documents.record(&DOC).unwrap();
+        assert!(record.relay_heads.contains(&second) && record.relay_heads.len() == 2, "{:?}", record.relay_heads);
+        assert!(record.relay_heads.is_sorted());
+        let mut digest = Digest::default();
+        digest.replace(&DOC, &[], &heads);
+        assert_ne!(documents.digest(), digest);
+    }
+
+    #[test]
+    fn c6_what_a_relay_that_was_put_back_lost_is_its_head_again_once_the_announced_snapshot_is_here() {
+        let (mut documents, mut writes) = documents();
+        let second = documents.record(&DOC).unwrap().heads[0];
+        let theirs = elsewhere(&mut documents);
+        let first = theirs.get_changes(&[])[0].hash();
+        documents.relay_has(DOC, DocKind::Car, &second, &[ChangeHash(first.0)]);
+        let heads = automerge_doc::heads(&theirs);
+        documents.announce_snapshot(DOC, DocKind::Car, heads.clone(), 3);
+        assert_eq!(documents.record(&DOC).unwrap().relay_heads, heads);
+        assert!(documents.add_snapshot(&mut writes, DOC, DocKind::Car, None, automerge_doc::snapshot(&theirs)));
+        let record = documents.record(&DOC).unwrap();
+        assert!(record.relay_heads.contains(&second) && record.relay_heads.len() == 2, "{:?}", record.relay_heads);
     }
 
     #[test]
