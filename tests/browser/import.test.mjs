@@ -71,6 +71,7 @@ test("drives_of_other_apps_come_in_without_network_and_go_out_again", { timeout:
   await keep(2);
   await shot("import-report");
   await page.getByRole("link", { name: "Show drives" }).click();
+  await until("both are shown", async () => (await page.getByTestId("drive").count()) === 2);
   assert.deepEqual(await page.getByTestId("drive").locator("h2").allTextContents(), ["Home", "Stelvio"]);
 
   // Once more: nothing changes.
