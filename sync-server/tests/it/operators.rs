@@ -30,7 +30,12 @@ struct Operated {
 
 fn operated_by(folder: &TempDir) -> impl FnOnce(&mut Config) + use<> {
     let secret_file = folder.path().join("secret");
-    move |config| config.admin = Some(AdminAddress { listen: ([127, 0, 0, 1], 0).into(), secret_file })
+    move |config| {
+        config.admin = Some(AdminAddress { listen: ([127, 0, 0, 1], 0).into(), secret_file });
+        // A search through every answer asks more often than one address may.
+        config.limits.max_requests_per_second = u32::MAX;
+        config.limits.max_read_millis_per_second = u32::MAX;
+    }
 }
 
 impl Operated {
@@ -162,7 +167,7 @@ async fn where_is(relay: &Relay, scene: &Scene, text: &str) -> BTreeSet<String> 
         for (name, header) in readers {
             // A feed of everything is an event stream, which has no body here.
             let answer = get_with(relay.addr(), &path, &header).await;
-            assert_ne!(answer.status, 500, "{path}");
+            assert!(![429, 500].contains(&answer.status), "{path}: {}", answer.status);
             if answer.text().to_lowercase().contains(text) {
                 found.insert(format!("{name} {path}"));
             }

@@ -263,8 +263,10 @@ impl RelayDisk {
         let (trusted, others): (Vec<Statement>, Vec<Statement>) = statements.into_iter().partition(|statement| {
             bug == InjectedBug::TrustsEveryEnrolment && matches!(statement.claim, Claim::Enrol { .. })
         });
-        let early = disk.members.add_all(trusted, at - 8 * 24 * 3_600_000);
-        let is_new = !disk.members.add_all(others, at).is_empty() || !early.is_empty();
+        let before = disk.members.digest();
+        trusted.into_iter().for_each(|statement| disk.members.restore(statement, Some(at - 8 * 24 * 3_600_000)));
+        disk.members.add_all(others, at);
+        let is_new = disk.members.digest() != before;
         let members = disk.members.evaluate(at);
         if bug != InjectedBug::LetsRevokedIn {
             disk.log.revoked_prefixes = members.removed_devices().map(DeviceKey::actor_prefix).collect();
