@@ -15,7 +15,7 @@ use crate::fix::{Fix, InvalidFix, YEAR_2200};
 use crate::geodesy::{Position, distance_m};
 use crate::stats::{DriveStats, RunningStats};
 use crate::time::Timestamp;
-use crate::track::parts::{NOISE_M, is_plausible_end, is_plausible_step, merged};
+use crate::track::parts::{is_plausible_step, merged};
 use crate::track::{Refusal, RefusedFix, Stretch};
 
 use self::clock::SensorClock;
@@ -31,10 +31,6 @@ const IMPOSSIBLE_MPS: f64 = 350.0;
 const BELIEVED_MS: i64 = 30_000;
 /// Maximum number of fixes that wait for a later one to decide about them.
 const MOST_HELD: usize = 512;
-/// How much faster than it seems a car may have been at the first fixes, metres per second.
-const FIRST_MPS: f64 = 15.0;
-/// The first fix is accepted once this number of fixes in a row, with it or after it, confirm each other.
-const CONFIRMING: usize = 3;
 
 /// A recording in progress. Its size is bounded, however many fixes it has.
 #[derive(Clone, Debug)]
@@ -43,8 +39,7 @@ pub struct Recorder {
     clock: SensorClock,
     /// The time of the last good accepted fix, or of the start.
     good_at: Timestamp,
-    /// The first fixes, or fixes after a jump, each an implausible step from the one before. Later fixes decide whether
-    /// they are outliers.
+    /// Fixes after a jump, each an implausible step from the one before. Later fixes decide whether they are outliers.
     held: Vec<Fix>,
     /// The speed of accepted implausible steps, metres per second: a step of that speed does not wait again.
     believed_mps: f64,
@@ -127,12 +122,10 @@ impl Recorder {
     ///     heading_deg: None,
     ///     speed_mps: Some(11.1),
     /// };
-    /// // The first fixes wait until they confirm each other.
-    /// assert!(recorder.take(&fix(1, 5.0)).is_empty() && recorder.take(&fix(2, 5.0)).is_empty());
-    /// assert!(matches!(recorder.take(&fix(3, 5.0))[..], [Verdict::Accepted(_), Verdict::Accepted(_), Verdict::Accepted(_)]));
-    /// let refused = recorder.take(&fix(4, 2_000.0));
+    /// assert!(matches!(recorder.take(&fix(1, 5.0))[..], [Verdict::Accepted(_)]));
+    /// let refused = recorder.take(&fix(2, 2_000.0));
     /// assert!(matches!(&refused[..], [Verdict::Refused(fix)] if fix.refusal == Refusal::TooInaccurate));
-    /// assert_eq!((recorder.stats().fixes, recorder.stats().refused), (3, 1));
+    /// assert_eq!((recorder.stats().fixes, recorder.stats().refused), (1, 1));
     /// ```
     pub fn take(&mut self, fix: &Fix) -> Vec<Verdict> {
         match self.time(fix) {
@@ -178,7 +171,7 @@ impl Recorder {
         self.refused = self.refused.saturating_add(1);
     }
 
-    /// Decides about the waiting fixes without the next one: at every mark and at the end. There is at most one sign that
+    /// Decides about the waiting fixes without the next one: at every mark and at the end. There is only one sign that
     /// they are outliers, which is not enough, so they are accepted.
     pub fn settle(&mut self) -> Vec<Verdict> {
         self.end_run(|_, _| None)
@@ -198,8 +191,7 @@ impl Recorder {
     /// A jump is the first sign of an outlier. The second sign is that the next fixes are back, or that nothing moves
     /// at that speed. A train or a plane continues and is accepted.
     fn judge_place(&mut self, fix: Fix) -> Vec<Verdict> {
-        let Some(last) = self.last() else { return self.judge_first(fix) };
-        let goes_on = self.is_plausible(last, &fix);
+        let goes_on = self.last().is_none_or(|last| self.is_plausible(last, &fix));
         let Some(held) = self.held.last().copied() else {
             return if goes_on { vec![self.accepted(fix)] } else { self.hold(fix) };
         };
@@ -223,48 +215,15 @@ impl Recorder {
         verdicts
     }
 
-    /// Before the first accepted fix a jump does not tell which of its sides is wrong. Positions that do not come from
-    /// satellites are off by hundreds of metres and come first, so the fixes wait until [`CONFIRMING`] in a row confirm
-    /// each other; of the earlier ones those are accepted that lead there at a speed which the later ones show.
-    fn judge_first(&mut self, fix: Fix) -> Vec<Verdict> {
-        if is_accurate(&fix) {
-            self.good_at = fix.fixed_at;
-        }
-        self.held.push(fix);
-        let confirmed = self.held.windows(2).rev().take_while(|pair| confirms(&pair[0], &pair[1])).count() + 1;
-        if self.held.len() < CONFIRMING {
-            return Vec::new();
-        }
-        if confirmed < CONFIRMING {
-            return self.believe_held();
-        }
-        let mut leads_there = vec![true; self.held.len()];
-        let (mut next, mut shown_mps) = (fix, None);
-        for (index, earlier) in self.held.iter().enumerate().rev().skip(1) {
-            // Fixes that confirm a wrong one are wrong, too.
-            let is_misled = !leads_there[index + 1] && confirms(earlier, &self.held[index + 1]);
-            leads_there[index] = !is_misled && shown_mps.is_none_or(|mps| leads(earlier, &next, mps));
-            if leads_there[index] {
-                shown_mps = Some(f64::max(shown_mps.unwrap_or(0.0), mean_mps(earlier, &next)));
-                next = *earlier;
-            }
-        }
-        self.end_run(|index, _| (!leads_there[index]).then_some(Refusal::Outlier))
-    }
-
     /// Makes a fix wait. Accepts the waiting fixes if they have continued for long enough.
     fn hold(&mut self, fix: Fix) -> Vec<Verdict> {
         self.held.push(fix);
-        self.believe_held()
-    }
-
-    /// Accepts the waiting fixes if they have continued for long enough.
-    fn believe_held(&mut self) -> Vec<Verdict> {
-        let [first, .., last] = self.held[..] else { return Vec::new() };
-        if last.fixed_at.millis_since(first.fixed_at) < BELIEVED_MS && self.held.len() < MOST_HELD {
+        let run_ms = fix.fixed_at.millis_since(self.held[0].fixed_at);
+        if run_ms < BELIEVED_MS && self.held.len() < MOST_HELD {
             return Vec::new();
         }
-        let run_mps = self.held.windows(2).map(|pair| mean_mps(&pair[0], &pair[1])).fold(0.0, f64::max);
+        let fastest_mps = |pair: &[Fix]| way_m(&pair[0], &pair[1]) / elapsed_s(&pair[0], &pair[1]);
+        let run_mps = self.held.windows(2).map(fastest_mps).fold(0.0, f64::max);
         self.believed_mps = self.believed_mps.max(1.25 * run_mps);
         self.end_run(|_, _| None)
     }
@@ -286,7 +245,7 @@ impl Recorder {
     }
 
     fn accept(&mut self, fix: &Fix) {
-        if is_accurate(fix) {
+        if fix.accuracy_m.is_none_or(|accuracy_m| accuracy_m <= ACCURATE_M) {
             self.good_at = fix.fixed_at;
         }
         self.clock.go_on_after(fix);
@@ -325,11 +284,6 @@ impl Recorder {
         self.stats.last()
     }
 
-    /// Returns the last fix for display: an accepted one, or the last of the first fixes while they wait.
-    pub fn last_shown(&self) -> Option<&Fix> {
-        self.last().or(self.held.last())
-    }
-
     /// Returns the position of the last accepted fix.
     pub fn position(&self) -> Option<Position> {
         self.last().map(Position::from)
@@ -340,42 +294,15 @@ impl Recorder {
         &self.held
     }
 
-    /// Returns the speed at the last accepted fix, metres per second, if it is known; that which the sensor reports while
-    /// the first fixes wait.
+    /// Returns the speed at the last accepted fix, metres per second, if it is known.
     pub fn speed_mps(&self) -> Option<f64> {
-        if self.last().is_some() { self.stats.speed_mps() } else { self.held.last().and_then(|fix| fix.speed_mps) }
+        self.stats.speed_mps()
     }
 
     /// Returns the statistics of the drive so far.
     pub fn stats(&self) -> DriveStats {
         DriveStats { refused: self.refused, ..self.stats.summary() }
     }
-}
-
-fn is_accurate(fix: &Fix) -> bool {
-    fix.accuracy_m.is_none_or(|accuracy_m| accuracy_m <= ACCURATE_M)
-}
-
-/// Returns whether two consecutive first fixes confirm each other.
-fn confirms(from: &Fix, to: &Fix) -> bool {
-    is_plausible_end(from, to) || way_m(from, to) <= inaccuracy_m(from, to) + FIRST_MPS * elapsed_s(from, to)
-}
-
-/// Returns whether one of the first fixes leads to a later one, after which the car drove at this speed.
-fn leads(from: &Fix, to: &Fix, later_mps: f64) -> bool {
-    let told_mps = f64::max(from.speed_mps.unwrap_or(0.0), to.speed_mps.unwrap_or(0.0));
-    let fastest_mps = 3.0 * f64::max(told_mps, later_mps) + FIRST_MPS;
-    way_m(from, to) <= inaccuracy_m(from, to) + fastest_mps * elapsed_s(from, to)
-}
-
-/// Returns how far apart two fixes of one place can be, metres.
-fn inaccuracy_m(from: &Fix, to: &Fix) -> f64 {
-    NOISE_M + from.accuracy_m.unwrap_or(0.0) + to.accuracy_m.unwrap_or(0.0)
-}
-
-/// Returns the speed of the straight line from one fix to a later one, metres per second.
-fn mean_mps(from: &Fix, to: &Fix) -> f64 {
-    way_m(from, to) / elapsed_s(from, to)
 }
 
 fn way_m(from: &Fix, to: &Fix) -> f64 {

@@ -197,19 +197,15 @@ impl Recording {
         }
         let now_ms = now.monotonic_ms as u64;
         self.update_clocks(now, writes);
-        let shown_before = self.recorder.last_shown().map(|fix| fix.fixed_at);
+        let accepted_before = self.recorder.last().map(|fix| fix.fixed_at);
         let recorded_at = self.timeline.arrival(now, arrived_ms);
         let refused = match self.recorder.time(&Fix { recorded_at, ..*fix }) {
             Ok(timed) => {
                 let key = self.journal.write(&JournalEntry::Fix(timed), writes);
                 let (refused, is_held) = self.judge(&timed);
                 if is_held {
+                    self.reception.count_refused(Refusal::Outlier);
                     self.journal.hold(key);
-                    // Every recording begins with fixes that wait for a moment.
-                    match self.recorder.last() {
-                        Some(_) => self.reception.count_refused(Refusal::Outlier),
-                        None => self.reception.count_accepted(),
-                    }
                 }
                 self.journal.hold_only(self.recorder.held().len());
                 refused
@@ -221,8 +217,8 @@ impl Recording {
                 Some(Refusal::Invalid)
             }
         };
-        if self.recorder.last_shown().map(|fix| fix.fixed_at) != shown_before {
-            self.reception.shown_at(now_ms);
+        if self.recorder.last().map(|fix| fix.fixed_at) != accepted_before {
+            self.reception.accepted_at(now_ms);
         }
         self.reception.fix(now_ms, fix.accuracy_m, refused, writes.write_seq());
         self.packer.begin(now_ms);
@@ -261,7 +257,7 @@ impl Recording {
         let now_ms = now.monotonic_ms as u64;
         let is_active = self.state == RecordingState::Active;
         let is_speed_known = is_active && self.reception.is_speed_known(now_ms);
-        let last = self.recorder.last_shown();
+        let last = self.recorder.last();
         let left_off_at = self.left_off_at();
         let is_recent = left_off_at.is_some_and(|at| now.wall.millis_since(at).saturating_abs() <= RESUMES_MS);
         RecordingView {

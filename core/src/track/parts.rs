@@ -22,7 +22,7 @@ const MAX_RECENT_INTERVALS: usize = 9;
 /// The maximum speed of a car, metres per second.
 const PLAUSIBLE_MPS: f64 = 70.0;
 /// The maximum error between two fixes, however short the time, metres.
-pub const NOISE_M: f64 = 10.0;
+const NOISE_M: f64 = 10.0;
 
 /// The rhythm of a recorder, by its last fixes.
 #[derive(Clone, Debug, Default)]

@@ -18,8 +18,8 @@ pub(super) struct Reception {
     /// For each fix that may not be on disk, the sequence number of its write.
     unsaved: VecDeque<WriteSeq>,
     last_fix: Option<LastFix>,
-    /// When the fix that is shown arrived, on the monotonic clock; absent before the first.
-    shown_ms: Option<u64>,
+    /// When the last fix was accepted, on the monotonic clock; absent before the first.
+    accepted_ms: Option<u64>,
     /// Number of fixes that were refused or held since the last accepted one, and the reason of the last of them.
     refused: (u32, Option<Refusal>),
     failure: Option<SensorFailure>,
@@ -46,12 +46,12 @@ impl Reception {
         self.failure = Some(reason);
     }
 
-    /// Records that another fix is shown from this time on.
-    pub(super) fn shown_at(&mut self, now_ms: u64) {
-        self.shown_ms = Some(now_ms);
+    /// Records that fixes were accepted at this time.
+    pub(super) fn accepted_at(&mut self, now_ms: u64) {
+        self.accepted_ms = Some(now_ms);
     }
 
-    /// Records an accepted fix, or one of the first ones, which wait.
+    /// Records an accepted fix.
     pub(super) fn count_accepted(&mut self) {
         self.refused = (0, None);
     }
@@ -86,9 +86,9 @@ impl Reception {
         self.last_fix.map(|last| last.at_ms + SIGNAL_MS)
     }
 
-    /// Returns whether the speed of the fix that is shown is current.
+    /// Returns whether the speed of the last accepted fix is current.
     pub(super) fn is_speed_known(&self, now_ms: u64) -> bool {
-        self.shown_ms.is_some_and(|at_ms| now_ms < at_ms + SIGNAL_MS)
+        self.accepted_ms.is_some_and(|at_ms| now_ms < at_ms + SIGNAL_MS)
     }
 
     /// Returns the number of fixes since the app started.
