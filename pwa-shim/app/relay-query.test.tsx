@@ -54,6 +54,19 @@ test("a list is read page by page, and a reload reads as many pages as are shown
   await waitFor(() => expect(asked).toEqual([undefined, "b", undefined, "b"]));
 });
 
+test("what the relay does not have any more is not shown, also when the user comes back", async () => {
+  answer = async () => page(["withdrawn"], null);
+  render(<List name={`gone ${key}`} />);
+  await waitFor(() => expect(items()).toEqual(["withdrawn"]));
+  answer = () => Promise.reject(new TourismoError("not_on_relay"));
+  list.reload();
+  await screen.findByText("It does not exist, or you may not see it.");
+  expect(items()).toEqual([]);
+  cleanup();
+  render(<List name={`gone ${key}`} />);
+  expect(items()).toEqual([]);
+});
+
 test("a screen shows its last answer at once when the user comes back", async () => {
   answer = async () => page(["a"], null);
   render(<List name={`back ${key}`} />);

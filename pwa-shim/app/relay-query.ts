@@ -1,8 +1,8 @@
 // Queries of the relay for screens. A query fetches when it is shown, when the phone is online again, and after each sync. It
-// shows the last answer meanwhile.
+// shows the last answer meanwhile, unless the relay says that there is nothing to read any more.
 
 import { useSignal } from "@preact/signals";
-import type { QueryMeta } from "@tourismo/client";
+import { type QueryMeta, TourismoError } from "@tourismo/client";
 import { useEffect } from "preact/hooks";
 
 import { account, engine, isInUse, status } from "./engine.ts";
@@ -64,6 +64,11 @@ export function useRelayQuery<T extends object>(
         if (isCurrent) show(answer);
       },
       (thrown: unknown) => {
+        if (thrown instanceof TourismoError && thrown.code === "not_on_relay") {
+          // It was withdrawn or hidden: the last answer is not shown any more.
+          latest.delete(query);
+          if (isCurrent) data.value = undefined;
+        }
         if (isCurrent) failed.value = describeError(thrown);
       },
     );

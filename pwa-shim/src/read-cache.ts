@@ -15,6 +15,7 @@ export interface CachedAnswer {
 export interface ReadCache {
   keep(key: string, kept: CachedAnswer): Promise<void>;
   find(key: string): Promise<CachedAnswer | undefined>;
+  delete(key: string): Promise<void>;
   clear(): Promise<void>;
 }
 
@@ -49,6 +50,10 @@ export class BrowserReadCache implements ReadCache {
     return response && Number.isFinite(fetchedAt) ? { body: await response.text(), fetchedAt } : undefined;
   }
 
+  async delete(key: string): Promise<void> {
+    await (await caches.open(this.#name)).delete(addressOf(key));
+  }
+
   async clear(): Promise<void> {
     await caches.delete(this.#name);
   }
@@ -64,6 +69,10 @@ export class MemoryReadCache implements ReadCache {
 
   async find(key: string): Promise<CachedAnswer | undefined> {
     return this.#kept.get(key);
+  }
+
+  async delete(key: string): Promise<void> {
+    this.#kept.delete(key);
   }
 
   async clear(): Promise<void> {

@@ -182,6 +182,16 @@ describe("reads of an account", () => {
     expect((await reads.publicFeed()).drives).toMatchObject([{ visibility: "private" }]);
   });
 
+  test("forget a cached answer once the relay has nothing there any more", async () => {
+    const reads = new RelayReads(new URL("https://relay.test/"), new MemoryReadCache());
+    vi.stubGlobal("fetch", async () => Response.json({ drives: [driveItem()], next: null }));
+    await reads.publicFeed();
+    vi.stubGlobal("fetch", async () => new Response("", { status: 404 }));
+    await expect(reads.publicFeed()).rejects.toMatchObject({ code: "not_on_relay" });
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("Failed to fetch")));
+    await expect(reads.publicFeed()).rejects.toMatchObject({ code: "relay_unreachable" });
+  });
+
   test("ignore cached answers of another version of the app that cannot be read", async () => {
     const cache = new MemoryReadCache();
     const url = "https://relay.test/v1/people/anna";

@@ -324,6 +324,8 @@ export class RelayReads {
       if (isKept) this.#cache.keep(key, { body, fetchedAt }).catch(() => {});
       return { ...answer, fetchedAt, isStale: false };
     } catch (thrown) {
+      // What was withdrawn or hidden is not shown from the cache later.
+      if (isKept && isGone(thrown)) await this.#cache.delete(key).catch(() => {});
       const kept = isKept && isUnreachable(thrown) ? await this.#cache.find(key).catch(() => undefined) : undefined;
       if (!kept) throw thrown;
       try {
@@ -507,6 +509,11 @@ async function hintIn(response: Response): Promise<string> {
   } catch {
     return "";
   }
+}
+
+/** Whether the relay has nothing there, or nothing for this account. */
+function isGone(thrown: unknown): boolean {
+  return thrown instanceof TourismoError && thrown.code === "not_on_relay";
 }
 
 function isUnreachable(thrown: unknown): boolean {

@@ -94,11 +94,9 @@ test("o3_o5_o8_an_invited_person_reports_a_meet_and_its_owner_reads_why_it_is_hi
   await picture(operator, "operator-decisions");
 
   // Anna reads the reason. Ben finds nothing.
-  await until("Ben does not see the meet", async () => {
-    await ben.at("meets");
-    await ben.at(meet);
-    return ben.page.getByText("It does not exist, or you may not see it.").isVisible();
-  });
+  await ben.at("meets");
+  await ben.at(meet);
+  await ben.page.getByText("It does not exist, or you may not see it.").waitFor();
   await anna.at("settings");
   await anna.at(meet);
   await anna.page.getByTestId("hidden-by-operator").getByText("Races on public roads.").waitFor();

@@ -12,9 +12,9 @@ export function Invitation({ code = "" }: { code?: string }) {
   const isSending = useSignal(false);
   const link = status.value?.link;
   const isWanted = link?.type === "rejected" && link.code === "not_invited";
+  const id = account.value?.account;
 
   async function use(): Promise<void> {
-    const id = account.value?.account;
     if (id === undefined || text.value.trim() === "") return;
     isSending.value = true;
     try {
@@ -29,8 +29,11 @@ export function Invitation({ code = "" }: { code?: string }) {
   }
 
   useEffect(() => {
-    if (code !== "" && isWanted) void use();
-  }, [code, isWanted]);
+    if (code === "" || !isWanted || id === undefined) return;
+    // The page may have been open, with an empty field, before the link came.
+    text.value = code;
+    void use();
+  }, [code, isWanted, id]);
 
   if (!isWanted) return null;
   return (
