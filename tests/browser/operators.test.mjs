@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { errorsOf, newProfile, openPhone } from "./chromium.mjs";
 import { newcomer } from "./person.mjs";
-import { freePort, startRelay, until } from "./relay.mjs";
+import { freePort, startRelay } from "./relay.mjs";
 
 /** A folder for pictures of the screens, if somebody wants to look at them. */
 const pictures = process.env.TOURISMO_PICTURES;
