@@ -246,7 +246,8 @@ impl Network {
         removals.filter_map(|(_, _, received_at)| received_at).collect()
     }
 
-    /// Notes which honest phones are out. Only a thief removes them.
+    /// Notes which honest phones are out. Only a thief removes them, or a phone that was put back to a time before it heard that
+    /// the owner let them in with the stolen one.
     pub(super) fn note_removed(&mut self, relay: usize, account: AccountId, members: &Members) {
         if self.reference.thieves.is_empty() || account != self.account_of_theft() {
             return;
@@ -262,7 +263,8 @@ impl Network {
             for (_, one, received_at) in all.filter(|(_, one, _)| !is_of_thief(one)) {
                 without.restore(one.clone(), received_at);
             }
-            if without.evaluate(self.relay_time(relay)).is_member(&self.phones[phone].device()) {
+            let is_of_thieves = without.evaluate(self.relay_time(relay)).is_member(&self.phones[phone].device());
+            if is_of_thieves || self.reference.was_rolled_back {
                 self.reference.removed(phone);
             } else {
                 self.report_broken(format!("a removal of others leaves an honest device in: phone {phone}"));

@@ -86,6 +86,7 @@ fn phones_and_relays_keep_their_promises_whatever_breaks_part_2() {
 /// - A stolen phone published a drive, and could not push the copy (40,105,181).
 /// - A thief removes the founding phone after the relay's clock was set back (41,014,194).
 /// - A relay that was put back to an older state sends a snapshot without a change that a phone had from it (41,125,469).
+/// - A phone that was put back removes the thief without knowing the device that the owner let in with it (42,039,178).
 #[test]
 fn seeds_that_failed_once_do_not_fail_again() {
     check([0, 27, 66, 90, 383, 1_907, 8_026, 80_045, 90_795, 100_145, 900_827, 901_340, 2_002_157, 2_002_791]);
@@ -94,7 +95,7 @@ fn seeds_that_failed_once_do_not_fail_again() {
     check([11_013_309, 11_027_962, 11_034_222, 11_042_907, 30_027_412, 30_108_425, 30_122_835, 31_102_348]);
     check([20_022_559, 31_003_658, 31_005_693, 31_016_736, 31_109_483, 32_020_279, 33_100_359, 34_013_787, 35_101_717]);
     check([35_104_609, 36_010_648, 36_025_566, 36_132_639, 37_003_548, 38_016_516, 40_000_214, 40_001_192]);
-    check([40_004_573, 40_105_181, 40_106_180, 41_014_194, 41_125_469]);
+    check([40_004_573, 40_105_181, 40_106_180, 41_014_194, 41_125_469, 42_039_178]);
 }
 
 #[test]
