@@ -6,7 +6,7 @@
 //!
 //! # What is hidden
 //! 1. every fix, whenever in the drive, inside the zone of any place of the account ([`places`]). Each stop of the drive
-//!    ([`stops`]) is at a place, or the drive is not published;
+//!    ([`stops`]) is at a place, or the drive is not published. Where it stops, a zone is larger in long drives ([`zones`]);
 //! 2. from each end of every piece that is left, everything up to the first crossing of a line of a global grid (0.005°
 //!    of latitude, about 550 m both ways), so that no cut lies on the edge of a zone;
 //! 3. when it was: the track begins at a full hour, and accuracies, headings and the times of recording are gone;
@@ -24,17 +24,19 @@ pub mod attack;
 pub mod places;
 pub mod stops;
 pub mod thinning;
+pub mod zones;
 
 use crate::fix::Fix;
 use crate::geodesy::{Bounds, Ecef, Position};
-use crate::privacy::places::{Place, Zone, unknown_stops};
+use crate::privacy::places::{Place, unknown_stops};
+use crate::privacy::zones::{Zone, zones};
 use crate::stats::{DriveStats, RunningStats, known_altitude_m};
 use crate::time::Timestamp;
 use crate::track::Stretch;
 use crate::track::parts::merged;
 
 /// The version of these rules. A copy of another version is withdrawn and made again.
-pub const RULES: i64 = 2;
+pub const RULES: i64 = 3;
 /// How long every hidden piece in the middle of a drive seems to have taken, milliseconds: long enough to be a gap
 /// whatever the recorder's rhythm ([`crate::track::parts::LONGEST_STEP_MS`]).
 pub const HIDDEN_GAP_MS: i64 = 120_000;
@@ -105,18 +107,21 @@ pub enum RedactError {
 /// };
 /// let places: Vec<Place> = unknown_stops(&stops(&stretch.fixes), &[]).into_iter().map(place).collect();
 ///
+/// let at = stops(&stretch.fixes);
 /// let shown = redact(&[stretch], &places)?;
-/// assert!(!shows_a_place(shown.fixes.iter(), &places));
+/// assert!(!shows_a_place(shown.fixes.iter(), &at, &places));
 /// assert_eq!(shown.started_at, shown.started_at.floor_to_hour());
 /// assert!(shown.fixes.iter().all(|fix| fix.accuracy_m.is_none() && fix.recorded_at == fix.fixed_at));
 /// # Ok::<(), tourismo_core::privacy::RedactError>(())
 /// ```
 pub fn redact(stretches: &[Stretch], places: &[Place]) -> Result<Redacted, RedactError> {
     let fixes = merged(stretches);
-    if !unknown_stops(&stops::stops(&fixes), places).is_empty() {
+    let stops = stops::stops(&fixes);
+    if !unknown_stops(&stops, places).is_empty() {
         return Err(RedactError::UnknownStop);
     }
-    let shown = shown(&fixes, &pieces(&fixes, &zones(places)));
+    let points = points(&fixes);
+    let shown = shown(&fixes, &pieces(&fixes, &points, &zones(&points, &stops, places, &[])));
     let first = shown.first().ok_or(RedactError::NothingLeft)?;
     let started_at = first.fixed_at;
     let stats = RunningStats::of(&shown).summary();
@@ -127,19 +132,15 @@ pub fn redact(stretches: &[Stretch], places: &[Place]) -> Result<Redacted, Redac
     Ok(Redacted { started_at, fixes: shown, stats, bounds })
 }
 
-/// Returns whether any fix is inside the zone of a place.
-pub fn shows_a_place<'a>(mut fixes: impl Iterator<Item = &'a Fix>, places: &[Place]) -> bool {
-    let zones = zones(places);
-    fixes.any(|fix| is_hidden(fix, &zones))
+/// Returns whether any shown fix of a drive with these stops is inside the zone of a place.
+pub fn shows_a_place<'a>(fixes: impl Iterator<Item = &'a Fix>, stops: &[Position], places: &[Place]) -> bool {
+    let points = points(fixes);
+    let zones = zones(&points, stops, places, &[]);
+    points.iter().any(|point| zones.iter().any(|zone| zone.holds(*point)))
 }
 
-fn zones(places: &[Place]) -> Vec<Zone> {
-    places.iter().filter_map(Place::zone).collect()
-}
-
-fn is_hidden(fix: &Fix, zones: &[Zone]) -> bool {
-    let at = Ecef::from(Position::from(fix));
-    zones.iter().any(|zone| zone.holds(at))
+fn points<'a>(fixes: impl IntoIterator<Item = &'a Fix>) -> Vec<Ecef> {
+    fixes.into_iter().map(|fix| Position::from(fix).into()).collect()
 }
 
 /// What its owner sees of a track before it is published.
@@ -155,9 +156,8 @@ pub struct Preview {
 /// a stop everything is hidden that the zone of a place there could hide.
 pub fn preview(stretches: &[Stretch], places: &[Place]) -> Preview {
     let fixes = merged(stretches);
-    let mut zones = zones(places);
-    zones.extend(unknown_stops(&stops::stops(&fixes), places).into_iter().map(Zone::of_unknown));
-    let mut pieces = pieces(&fixes, &zones);
+    let (points, stops) = (points(&fixes), stops::stops(&fixes));
+    let mut pieces = pieces(&fixes, &points, &zones(&points, &stops, places, &unknown_stops(&stops, places)));
     let distance_m = RunningStats::of(&shown(&fixes, &pieces)).summary().distance_m;
     let shown_m = (distance_m >= SHORTEST_M).then_some(distance_m);
     if shown_m.is_none() {
@@ -177,10 +177,8 @@ pub fn preview(stretches: &[Stretch], places: &[Place]) -> Preview {
 
 /// The ranges of fixes that may be shown, each of at least two fixes, and cut at a grid line wherever a zone is entered or
 /// left.
-fn pieces(fixes: &[Fix], zones: &[Zone]) -> Vec<std::ops::Range<usize>> {
-    let at: Vec<Ecef> = fixes.iter().map(|fix| Position::from(fix).into()).collect();
-    let zones = near(&at, zones);
-    let is_shown = |index: usize| !zones.iter().any(|zone| zone.holds(at[index]));
+fn pieces(fixes: &[Fix], points: &[Ecef], zones: &[Zone]) -> Vec<std::ops::Range<usize>> {
+    let is_shown = |index: usize| !zones.iter().any(|zone| zone.holds(points[index]));
     let mut pieces = Vec::new();
     let mut from = None;
     for index in 0..=fixes.len() {
@@ -195,13 +193,6 @@ fn pieces(fixes: &[Fix], zones: &[Zone]) -> Vec<std::ops::Range<usize>> {
         }
     }
     pieces
-}
-
-/// The zones that may hold one of these points: most of hundreds of places are far from a drive.
-fn near(points: &[Ecef], zones: &[Zone]) -> Vec<Zone> {
-    let Some(first) = points.first() else { return Vec::new() };
-    let reach_m = points.iter().map(|point| first.chord_m(*point)).fold(0.0, f64::max);
-    zones.iter().copied().filter(|zone| zone.distance_m(*first) <= reach_m).collect()
 }
 
 /// What of a piece lies between its first and its last crossing of a grid line; all of it towards an end of the drive, which

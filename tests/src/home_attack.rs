@@ -16,6 +16,7 @@ use tourismo_core::geodesy::Position;
 use tourismo_core::privacy::RedactError;
 use tourismo_core::privacy::places::{Place, ZoneSize, unknown_stops};
 use tourismo_core::privacy::stops::stops;
+use tourismo_core::privacy::zones::Zone;
 
 use self::attackers::{Attack, Evidence, Found};
 use self::people::{Person, Shown, new_place, stretch};
@@ -236,19 +237,40 @@ fn stays_shown(person: &Person, seed: u64, places: &[Place]) -> Vec<(&'static st
         kinds.push((kind, is_near_shown(person, &fixes, &places, (&last).into())));
     }
     for (kind, off_m) in [("first position 500 m off", 500.0), ("first position 2 km off", 2_000.0)] {
-        let mut fixes = back.clone();
-        let home = Position::from(&fixes[0]);
-        let (east_m, north_m) = person.plane.project_m(home);
-        let (sin, cos) = libm::sincos(unit(&mut rng) * std::f64::consts::TAU);
-        let wrong = person.plane.unproject(east_m + off_m * sin, north_m + off_m * cos);
-        let wrong = Fix { lat_deg: wrong.lat_deg, lon_deg: wrong.lon_deg, ..fixes[0] };
-        fixes[0] = wrong.quantised().expect("it is on earth");
+        let (fixes, home) = with_wrong_first(person, back, off_m, &mut rng);
         // No other drive knows the home.
         let found = unknown_stops(&stops(&fixes), &[]);
         let places: Vec<Place> = found.into_iter().map(|position| new_place(position, &mut rng)).collect();
         kinds.push((kind, is_near_shown(person, &fixes, &places, home)));
     }
     kinds
+}
+
+/// A drive from home of which the first position is so far off, in any direction, and where the home is.
+fn with_wrong_first(person: &Person, drive: &[Fix], off_m: f64, rng: &mut SimRng) -> (Vec<Fix>, Position) {
+    let mut fixes = drive.to_vec();
+    let home = Position::from(&fixes[0]);
+    let (east_m, north_m) = person.plane.project_m(home);
+    let (sin, cos) = libm::sincos(unit(rng) * std::f64::consts::TAU);
+    let wrong = person.plane.unproject(east_m + off_m * sin, north_m + off_m * cos);
+    let wrong = Fix { lat_deg: wrong.lat_deg, lon_deg: wrong.lon_deg, ..fixes[0] };
+    fixes[0] = wrong.quantised().expect("it is on earth");
+    (fixes, home)
+}
+
+/// The part of the drives with a first position so far off that would show something within 250 m of the home if a drive
+/// stopped only at its first and last position: the fault that [`Report::stays_shown`] is to find.
+pub fn shown_if_first_positions_were_trusted(people: u64, off_m: f64) -> f64 {
+    let is_shown = |seed: u64| {
+        let (person, mut rng) = (Person::random(seed, 2), SimRng::new(seed + 7));
+        let (fixes, home) = with_wrong_first(&person, &person.drives[0].fixes, off_m, &mut rng);
+        let ends = [&fixes[0], &fixes[fixes.len() - 1]];
+        let zones: Vec<Zone> = ends.into_iter().filter_map(|end| new_place(end.into(), &mut rng).zone()).collect();
+        let home = person.plane.project_m(home);
+        let is_near = |fix: &&Fix| distance_m(person.plane.project_m((*fix).into()), home) < 250.0;
+        fixes.iter().filter(is_near).any(|fix| !zones.iter().any(|zone| zone.holds(Position::from(fix).into())))
+    };
+    (0..people).filter(|seed| is_shown(*seed)).count() as f64 / people.max(1) as f64
 }
 
 /// Whether anything within 250 m of a position is shown of a drive.
@@ -288,16 +310,17 @@ pub fn table(report: &Report) -> String {
         "| what the attacker has | attack | within 25 m | 50 m | 100 m | 250 m | median land searched |".to_owned(),
         "|---|---|--:|--:|--:|--:|--:|".to_owned(),
     ];
-    for ((setting, attack), Figures { within, median_m2, .. }) in &report.found {
+    let people = report.found.values().map(|figures| figures.people).max().unwrap_or_default();
+    for ((setting, attack), Figures { within, median_m2, people: of_setting }) in &report.found {
         let [a, b, c, d] = within.map(percent);
+        let fewer = if *of_setting < people { format!(" ({of_setting} people)") } else { String::new() };
         lines.push(format!(
-            "| {} | {} | {a} | {b} | {c} | {d} | {:.0} m² |",
+            "| {}{fewer} | {} | {a} | {b} | {c} | {d} | {} m² |",
             setting.name(),
             name(*attack),
-            (median_m2 / 100.0).round() * 100.0
+            thousands((median_m2 / 100.0).round() as u64 * 100)
         ));
     }
-    let people = report.found.values().map(|figures| figures.people).max().unwrap_or_default();
     lines.push(String::new());
     lines.push(format!(
         "{people} people with {DRIVES} drives each. Drives of more than 5 km of which nothing is left to publish: {:.1} %. \
@@ -310,4 +333,11 @@ pub fn table(report: &Report) -> String {
     lines.push("|---|--:|".to_owned());
     lines.extend(report.stays_shown.iter().map(|(kind, part)| format!("| {kind} | {} |", percent(*part))));
     lines.join("\n")
+}
+
+/// A number with a comma between thousands.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let parts = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    parts.collect::<Vec<_>>().join(",")
 }

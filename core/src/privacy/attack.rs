@@ -1,13 +1,14 @@
 //! The attack on one's own profile: where somebody would look for a private place who sees the shown drives and knows the
 //! rules of [`super`], but neither the secrets nor the streets.
 //!
-//! Shown lines that end near each other leave a hole. The attacker tries every centre of a zone of the standard size: no
-//! line may enter its disc, and each cut must be the first crossing of a grid line outside it. Each home is as likely as the
-//! part of its possible offsets that lead to a centre which fits. With the streets, an attacker finds more: PRIVACY.md has
-//! the figures.
+//! Shown lines that end near each other leave a hole. The attacker tries every centre of a zone of the standard size, which is
+//! the larger, the farther a drive goes: no line may enter its disc, and each cut must be the first crossing of a grid line
+//! outside it. Each home is as likely as the part of its possible offsets that lead to a centre which fits. With the streets, an
+//! attacker finds more: PRIVACY.md has the figures.
 
 use super::grid_cell;
-use super::places::STANDARD_M;
+use super::places::{MAX_OFFSET_M, STANDARD_RADIUS_M};
+use super::zones::{GROWTH, MAX_RADIUS_M, radius_at_stop_m};
 use crate::geodesy::{Position, TangentPlane};
 use crate::sorted::Set;
 use crate::sorting::sort_by;
@@ -16,8 +17,10 @@ use crate::sorting::sort_by;
 const CELL_M: f64 = 60.0;
 /// Number of cells on each side of the raster.
 const SIDE: i32 = 80;
-/// Ends so near to the middle of others, metres, belong to the same hole.
+/// Ends of short drives so near to the middle of others, metres, belong to the same hole.
 const HOLE_M: f64 = 2_600.0;
+/// The same for long drives, as a multiple of the radius of their zones.
+const HOLE_RADII: f64 = 1.95;
 /// The minimum number of ends around a hole. Fewer tell nothing of where in it a place is.
 const FEWEST_ENDS: usize = 3;
 /// Maximum number of holes that are searched.
@@ -30,6 +33,8 @@ const HIDDEN_GAP_M: f64 = 500.0;
 const TOLERANCE_M: f64 = 25.0;
 /// The weight of a centre whose zone does not reach to the crossing before a cut. The line to it is a guess.
 const UNEXPLAINED: f64 = 0.25;
+/// The way from the edge of a zone to the grid line of a cut, metres, if the way is not crooked.
+const TO_GRID_LINE_M: f64 = 800.0;
 
 /// A shown line: parts of `[longitude, latitude]`, degrees.
 pub type ShownLine = Vec<Vec<[f64; 2]>>;
@@ -47,15 +52,28 @@ pub struct Guess {
 
 /// A shown end at the edge of a hole.
 struct End {
+    /// The index of its drive.
+    drive: usize,
     at: Position,
     /// A shown position behind it.
     behind: Position,
+    /// The distance from the middle of others at which it belongs to their hole, metres.
+    near_m: f64,
+}
+
+impl End {
+    /// Returns the end of a drive at a position with the next one behind it.
+    fn of((drive, line): (usize, &ShownLine), at: &[f64; 2], behind: &[f64; 2]) -> End {
+        let at = position(at);
+        let near_m = HOLE_M.max(HOLE_RADII * radius_at_stop_m(goes_at_most_from_end_m(farthest_m(at, line))));
+        End { drive, at, behind: position(behind), near_m }
+    }
 }
 
 /// Returns where an attacker would look, the hole with the most ends first.
 pub fn guesses(drives: &[ShownLine]) -> Vec<Guess> {
     let mut holes: Vec<Hole> = Vec::new();
-    for end in drives.iter().flat_map(ends) {
+    for end in drives.iter().enumerate().flat_map(ends) {
         match holes.iter_mut().find(|hole| hole.is_near(&end)) {
             Some(hole) => hole.add(end),
             None => holes.push(Hole::around(end)),
@@ -72,20 +90,20 @@ fn position(&[lon_deg, lat_deg]: &[f64; 2]) -> Position {
 }
 
 /// Returns the ends of a drive, and both sides of each long gap.
-fn ends(line: &ShownLine) -> Vec<End> {
+fn ends(drive: (usize, &ShownLine)) -> Vec<End> {
     let mut ends = Vec::new();
-    let parts: Vec<&Vec<[f64; 2]>> = line.iter().filter(|part| part.len() >= 2).collect();
+    let parts: Vec<&Vec<[f64; 2]>> = drive.1.iter().filter(|part| part.len() >= 2).collect();
     let is_gap = |before: &[[f64; 2]], after: &[[f64; 2]]| match (before.last(), after.first()) {
         (Some(before), Some(after)) => crate::geodesy::distance_m(position(before), position(after)) > HIDDEN_GAP_M,
         _ => true,
     };
     for (index, part) in parts.iter().enumerate() {
         if index == 0 || is_gap(parts[index - 1], part) {
-            ends.push(End { at: position(&part[0]), behind: position(&part[1]) });
+            ends.push(End::of(drive, &part[0], &part[1]));
         }
         if parts.get(index + 1).is_none_or(|next| is_gap(part, next)) {
             let last = part.len() - 1;
-            ends.push(End { at: position(&part[last]), behind: position(&part[last - 1]) });
+            ends.push(End::of(drive, &part[last], &part[last - 1]));
         }
     }
     ends
@@ -114,7 +132,7 @@ impl Hole {
         let ((east_m, north_m), middle_m) = (self.plane.project_m(end.at), self.middle_m());
         // The far side of the earth is near on the plane.
         let is_here = (end.at.lat_deg - self.ends[0].at.lat_deg).abs() < 1.0;
-        is_here && libm::hypot(east_m - middle_m.0, north_m - middle_m.1) <= HOLE_M
+        is_here && libm::hypot(east_m - middle_m.0, north_m - middle_m.1) <= end.near_m
     }
 
     fn add(&mut self, end: End) {
@@ -127,15 +145,23 @@ impl Hole {
     fn search(&self, drives: &[ShownLine]) -> Option<Guess> {
         let (east_m, north_m) = self.middle_m();
         let plane = TangentPlane::at(self.plane.unproject(east_m, north_m));
+        let middle = plane.unproject(0.0, 0.0);
+        let goes_m: Vec<f64> = drives.iter().map(|line| farthest_m(middle, line)).collect();
         let mut centers = Raster::new(1.0);
-        for &(column, row) in shown_cells(&plane, drives).iter() {
-            centers.scale((column, row), |away_m| if away_m < STANDARD_M.0 - TOLERANCE_M - CELL_M { 0.0 } else { 1.0 });
+        for (cell, shown_m) in shown_cells(&plane, drives, &goes_m).iter() {
+            let is_free = |away_m, center_m| away_m >= radius_at_stop_m(shown_m - center_m) - TOLERANCE_M - CELL_M;
+            centers.scale(*cell, |away_m, center_m| if is_free(away_m, center_m) { 1.0 } else { 0.0 });
         }
-        for crossing in self.ends.iter().take(MAX_CUTS).filter_map(|end| crossing_before(&plane, end)) {
-            let reach_m = STANDARD_M.0 + CELL_M;
-            centers.scale(cell_of(crossing), |away_m| if away_m < reach_m { 1.0 } else { UNEXPLAINED });
+        for end in self.ends.iter().take(MAX_CUTS) {
+            let Some(crossing) = crossing_before(&plane, end) else { continue };
+            let is_inside = |away_m, center_m| {
+                let most_m = radius_at_stop_m(goes_at_most_m(goes_m[end.drive] + center_m));
+                away_m < most_m + CELL_M
+            };
+            let weight = |away_m, center_m| if is_inside(away_m, center_m) { 1.0 } else { UNEXPLAINED };
+            centers.scale(cell_of(crossing), weight);
         }
-        let homes = centers.mean_within(STANDARD_M.1);
+        let homes = centers.mean_within(MAX_OFFSET_M);
         let total: f64 = homes.weights.iter().sum();
         let mut order: Vec<usize> = (0..homes.weights.len()).filter(|index| homes.weights[*index] > 0.0).collect();
         sort_by(&mut order, |a, b| homes.weights[*b].total_cmp(&homes.weights[*a]));
@@ -157,13 +183,37 @@ impl Hole {
     }
 }
 
-/// The cells near the raster through which shown lines pass.
-fn shown_cells(plane: &TangentPlane, drives: &[ShownLine]) -> Set<(i32, i32)> {
-    let mut cells = Set::new();
-    let far_m = f64::from(SIDE) * CELL_M;
-    for part in drives.iter().flatten() {
-        for pair in part.windows(2) {
-            let is_here = (pair[0][1] - plane.unproject(0.0, 0.0).lat_deg).abs() < 1.0;
+/// The distance of the farthest shown position of a drive from a position, metres.
+fn farthest_m(from: Position, line: &ShownLine) -> f64 {
+    let away_m = line.iter().flatten().map(|at| crate::geodesy::distance_m(from, position(at)));
+    away_m.fold(0.0, f64::max)
+}
+
+/// How far a drive goes at most of which positions so far away are shown: the other end has a zone, too, metres.
+fn goes_at_most_m(shown_m: f64) -> f64 {
+    let to_cut_m = shown_m + TO_GRID_LINE_M;
+    let to_center_m = (to_cut_m / (1.0 - GROWTH)).min(to_cut_m + MAX_RADIUS_M).max(to_cut_m + STANDARD_RADIUS_M);
+    to_center_m + STANDARD_RADIUS_M
+}
+
+/// The same of a drive of which positions are shown so far away from its shown end: both ends have zones.
+fn goes_at_most_from_end_m(shown_m: f64) -> f64 {
+    let between_cuts_m = shown_m + 2.0 * TO_GRID_LINE_M;
+    (between_cuts_m / (1.0 - 2.0 * GROWTH)).min(between_cuts_m + 2.0 * MAX_RADIUS_M) + STANDARD_RADIUS_M
+}
+
+/// The cells near the raster through which shown lines pass, each with how far the farthest of its drives goes.
+fn shown_cells(plane: &TangentPlane, drives: &[ShownLine], goes_m: &[f64]) -> Vec<((i32, i32), f64)> {
+    // Others are too far from every centre.
+    let reach = SIDE / 2 + (MAX_RADIUS_M / CELL_M) as i32;
+    let is_near = |(column, row): &(i32, i32)| column.abs() <= reach && row.abs() <= reach;
+    let far_m = f64::from(SIDE) * CELL_M + MAX_RADIUS_M;
+    let middle = plane.unproject(0.0, 0.0);
+    let mut cells: Vec<((i32, i32), f64)> = Vec::new();
+    for (line, goes_m) in drives.iter().zip(goes_m) {
+        let mut of_drive = Set::new();
+        for pair in line.iter().flat_map(|part| part.windows(2)) {
+            let is_here = (pair[0][1] - middle.lat_deg).abs() < 1.0;
             let (from, to) = (plane.project_m(position(&pair[0])), plane.project_m(position(&pair[1])));
             let length_m = libm::hypot(to.0 - from.0, to.1 - from.1);
             if !is_here || libm::hypot(from.0, from.1) > far_m + length_m {
@@ -172,13 +222,13 @@ fn shown_cells(plane: &TangentPlane, drives: &[ShownLine]) -> Set<(i32, i32)> {
             let steps = (length_m / CELL_M).ceil().max(1.0) as u32;
             for step in 0..=steps {
                 let part = f64::from(step) / f64::from(steps);
-                cells.insert(cell_of((from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part)));
+                of_drive.insert(cell_of((from.0 + (to.0 - from.0) * part, from.1 + (to.1 - from.1) * part)));
             }
         }
+        cells.extend(of_drive.iter().filter(|cell| is_near(cell)).map(|cell| (*cell, *goes_m)));
     }
-    // Others are too far from every centre.
-    let reach = SIDE / 2 + (STANDARD_M.0 / CELL_M) as i32;
-    cells.retain(|(column, row)| column.abs() <= reach && row.abs() <= reach);
+    sort_by(&mut cells, |a, b| a.0.cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    cells.dedup_by_key(|(cell, _)| *cell);
     cells
 }
 
@@ -220,11 +270,12 @@ impl Raster {
         ((f64::from(column) + 0.5) * CELL_M, (f64::from(row) + 0.5) * CELL_M)
     }
 
-    /// Multiplies each weight by a function of its distance from a cell, metres.
-    fn scale(&mut self, (column, row): (i32, i32), by: impl Fn(f64) -> f64) {
+    /// Multiplies each weight by a function of its distances from a cell and from the middle, metres.
+    fn scale(&mut self, (column, row): (i32, i32), by: impl Fn(f64, f64) -> f64) {
+        let away_m = |columns: i32, rows: i32| libm::hypot(f64::from(columns), f64::from(rows)) * CELL_M;
         for (index, weight) in self.weights.iter_mut().enumerate().filter(|(_, weight)| **weight > 0.0) {
             let (to_column, to_row) = Raster::cell(index);
-            *weight *= by(libm::hypot(f64::from(to_column - column), f64::from(to_row - row)) * CELL_M);
+            *weight *= by(away_m(to_column - column, to_row - row), away_m(to_column, to_row));
         }
     }
 
@@ -255,7 +306,7 @@ mod tests {
 
     const HOME: Position = Position { lat_deg: 47.37, lon_deg: 8.54 };
 
-    /// Lines that leave a circle around a position in so many directions.
+    /// Lines of 6 km that leave a circle around a position in so many directions.
     fn rays(center: Position, count: u32, radius_m: f64) -> Vec<ShownLine> {
         let plane = TangentPlane::at(center);
         let at = |degrees: f64, metres: f64| {
@@ -273,32 +324,37 @@ mod tests {
 
     #[test]
     fn lines_that_end_on_a_small_circle_lead_to_its_middle() {
-        let [guess] = guesses(&rays(HOME, 12, 820.0))[..] else { panic!("there is one hole") };
+        let [guess] = guesses(&rays(HOME, 12, MAX_RADIUS_M + 20.0))[..] else { panic!("there is one hole") };
         assert!(distance_m(guess.position, HOME) < 100.0, "{guess:?}");
         assert_eq!(guess.ends, 12);
+        assert_eq!(
+            guesses(&rays(HOME, 12, STANDARD_RADIUS_M + 20.0)),
+            [],
+            "no zone of so long drives fits between them"
+        );
     }
 
     #[test]
     fn the_more_is_hidden_the_more_is_searched() {
-        let searched = |radius_m| guesses(&rays(HOME, 12, radius_m))[0].searched_m2;
-        assert!(searched(900.0) < searched(1_200.0) && searched(1_200.0) < searched(1_600.0));
-        let few = guesses(&rays(HOME, 3, 1_200.0))[0].searched_m2;
-        assert!(few > 1.2 * searched(1_200.0), "{few}");
+        let searched = |more_m| guesses(&rays(HOME, 12, MAX_RADIUS_M + more_m))[0].searched_m2;
+        assert!(searched(50.0) < searched(200.0) && searched(200.0) < searched(400.0));
+        let few = guesses(&rays(HOME, 3, MAX_RADIUS_M + 200.0))[0].searched_m2;
+        assert!(few > 1.2 * searched(200.0), "{few}");
     }
 
     #[test]
     fn ends_far_from_each_other_are_different_holes() {
         let other = Position { lat_deg: 47.57, ..HOME };
-        let mut drives = rays(HOME, 9, 1_000.0);
-        drives.extend(rays(other, 4, 1_000.0));
+        let mut drives = rays(HOME, 9, 2_100.0);
+        drives.extend(rays(other, 4, 2_100.0));
         let [first, second] = guesses(&drives)[..] else { panic!("there are two holes") };
         assert!(distance_m(first.position, HOME) < 300.0 && distance_m(second.position, other) < 500.0);
-        assert_eq!(guesses(&rays(HOME, 2, 1_000.0)), [], "two ends are too few");
+        assert_eq!(guesses(&rays(HOME, 2, 2_100.0)), [], "two ends are too few");
     }
 
     #[test]
     fn a_hidden_piece_in_the_middle_of_a_drive_has_two_ends() {
-        let rays = rays(HOME, 4, 1_000.0);
+        let rays = rays(HOME, 4, 2_100.0);
         let through = |to: usize, from: usize| {
             let inwards: Vec<[f64; 2]> = rays[to][0].iter().rev().copied().collect();
             vec![inwards, rays[from][0].clone()]
@@ -310,7 +366,7 @@ mod tests {
     #[test]
     fn strange_lines_are_no_reason_to_stop() {
         for center in [HOME, Position { lat_deg: 89.9, lon_deg: 0.0 }, Position { lat_deg: 0.0, lon_deg: 179.99 }] {
-            let mut drives = rays(center, 5, 1_000.0);
+            let mut drives = rays(center, 5, 2_100.0);
             drives.extend([vec![], vec![vec![]], vec![vec![[8.0, 47.0]]], vec![vec![[8.0, 47.0]; 2]]]);
             assert_eq!(guesses(&drives).len(), 1, "{center:?}");
         }

@@ -5,10 +5,12 @@
 //! around the shown ends of many drives does not lead to the place. The offset never changes: an offset that was drawn for
 //! each drive would average out.
 //!
-//! | size | radius | offset | always inside |
+//! | size | usual radius | offset | always inside |
 //! |---|--:|--:|--:|
 //! | standard | 800 m | up to 500 m | 300 m around the place |
 //! | large | 1,100 m | up to 800 m | 300 m around the place |
+//!
+//! In drives that stop at the place both are larger, see [`super::zones`].
 //!
 //! The large zone contains the standard one: its centre is off that of the standard zone by at most 300 m, in a direction
 //! that is independent of the place. Enlarging a zone therefore hides more everywhere, and both discs together tell no more
@@ -18,8 +20,9 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::geodesy::{Ecef, Position, TangentPlane, distance_m};
+use crate::geodesy::{Position, TangentPlane, distance_m};
 use crate::id::DocId;
+use crate::privacy::zones::{MAX_RADIUS_M, Zone};
 
 /// A stop so near to a place, in metres, is at that place.
 pub const SAME_PLACE_M: f64 = 250.0;
@@ -27,13 +30,15 @@ pub const SAME_PLACE_M: f64 = 250.0;
 /// The distance around a place that its zone always contains, metres.
 pub const ALWAYS_HIDDEN_M: f64 = 300.0;
 
-/// Radius of the standard zone and the largest offset of its centre from the place, metres.
-pub(super) const STANDARD_M: (f64, f64) = (800.0, 500.0);
-/// Radius of the large zone and the largest offset of its centre from that of the standard zone, metres.
-const LARGE_M: (f64, f64) = (1_100.0, 300.0);
+/// The usual radius of the standard zone, metres.
+pub const STANDARD_RADIUS_M: f64 = 800.0;
+/// The largest offset of its centre from the place, metres.
+pub const MAX_OFFSET_M: f64 = 500.0;
+/// What the radius of the large zone is more, and the largest offset of its centre from that of the standard zone, metres.
+const LARGER_M: f64 = 300.0;
 
 /// The largest distance from a place at which its zone may hide something, metres.
-pub const REACH_M: f64 = 1_900.0;
+pub const REACH_M: f64 = MAX_OFFSET_M + MAX_RADIUS_M + 2.0 * LARGER_M;
 
 /// The kind of a place for its owner. It is a label only; [`ZoneSize`] decides what is hidden.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Encode, Decode)]
@@ -155,26 +160,34 @@ pub struct Place {
     pub size: ZoneSize,
 }
 
-/// A disc inside which nothing is published.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Zone {
-    center: Ecef,
-    radius_m: f64,
-}
-
 impl Place {
-    /// Returns the zone; none if the place is not private.
+    /// Returns the zone in drives that do not stop here; none if the place is not private.
     pub fn zone(&self) -> Option<Zone> {
-        let standard = || offset(self.position, &self.secret, b"standard", STANDARD_M.1);
+        self.zone_of_radius(STANDARD_RADIUS_M)
+    }
+
+    /// Returns the zone if that of a standard place had this radius.
+    pub(super) fn zone_of_radius(&self, radius_m: f64) -> Option<Zone> {
+        let standard = self.standard_center();
         match self.size {
             ZoneSize::None => None,
-            ZoneSize::Standard => Some(Zone::around(standard(), STANDARD_M.0)),
-            ZoneSize::Large => Some(Zone::around(offset(standard(), &self.secret, b"large", LARGE_M.1), LARGE_M.0)),
+            ZoneSize::Standard => Some(Zone::around(standard, radius_m)),
+            ZoneSize::Large => {
+                let center = offset(standard, &self.secret, b"large", LARGER_M);
+                Some(Zone::around(center, radius_m + LARGER_M))
+            }
         }
     }
-}
 
-impl Place {
+    /// Returns the zone of the usual radius that the place has or had with the standard size.
+    pub(super) fn standard_zone(&self) -> Zone {
+        Zone::around(self.standard_center(), STANDARD_RADIUS_M)
+    }
+
+    fn standard_center(&self) -> Position {
+        offset(self.position, &self.secret, b"standard", MAX_OFFSET_M)
+    }
+
     /// Returns whether the zone may hide something within bounds: west, south, east, north, degrees.
     pub fn may_hide_in(&self, [west_deg, south_deg, east_deg, north_deg]: [f64; 4]) -> bool {
         // A degree of latitude is at least 110.5 km long.
@@ -190,38 +203,6 @@ impl Place {
         let margin_deg = margin_deg / cos_lat;
         let width_deg = (east_deg - west_deg).rem_euclid(360.0);
         (lon_deg - west_deg + margin_deg).rem_euclid(360.0) <= width_deg + 2.0 * margin_deg
-    }
-}
-
-impl Zone {
-    fn around(center: Position, radius_m: f64) -> Zone {
-        Zone { center: center.into(), radius_m }
-    }
-
-    /// Returns the disc that contains every standard zone that a place at this stop could get.
-    pub fn of_unknown(stop: Position) -> Zone {
-        Zone::around(stop, STANDARD_M.0 + STANDARD_M.1)
-    }
-
-    /// Returns the distance of a point from the edge along a straight line, metres; negative inside.
-    pub fn distance_m(&self, to: Ecef) -> f64 {
-        self.center.chord_m(to) - self.radius_m
-    }
-
-    /// Returns its centre.
-    pub fn center(&self) -> Position {
-        self.center.into()
-    }
-
-    /// Returns its radius, metres.
-    pub fn radius_m(&self) -> f64 {
-        self.radius_m
-    }
-
-    /// Returns whether a point of the ground is inside.
-    pub fn holds(&self, at: Ecef) -> bool {
-        let (x, y, z) = (self.center.x_m - at.x_m, self.center.y_m - at.y_m, self.center.z_m - at.z_m);
-        x * x + y * y + z * z <= self.radius_m * self.radius_m
     }
 }
 
@@ -262,6 +243,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::geodesy::Ecef;
 
     fn place(lat_deg: f64, lon_deg: f64, secret: u128, size: ZoneSize) -> Place {
         Place {

@@ -10,6 +10,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::docs::{Visibility, drive, published};
+use crate::geodesy::Position;
 use crate::id::DocId;
 use crate::privacy::{self, places::Place};
 use crate::projection::DocumentRow;
@@ -19,7 +20,6 @@ use crate::replica::reconcile::ReconcileContext;
 use crate::replica::redacted_copy;
 use crate::sorted::Set;
 use crate::track::block::decode_all;
-use crate::wire::DocKind;
 
 /// Maximum number of copies that are compared at once, and of tracks that are read at once.
 const READ_AT_ONCE: usize = 4;
@@ -136,9 +136,8 @@ impl RedactionReconciler {
             if self.incomplete.remove(&drive) {
                 self.withdrawn.insert(drive);
             }
-            if context.documents.record(&doc).is_some_and(|record| record.kind != DocKind::Track) {
-                self.unchecked.insert(drive);
-            }
+            // A zone is larger where the drive stops, and the track has the stops.
+            self.unchecked.insert(drive);
         }
         self.compare_some(context);
         if knows_places {
@@ -209,6 +208,10 @@ impl RedactionReconciler {
         let Some(DocumentRow::Drive(fields)) = context.documents.row(&drive) else { return Progress::Settled };
         let Some(copy) = fields.published else { return Progress::Settled };
         let is_shown = !fields.deleted && fields.visibility != Visibility::Private;
+        let stops = match fields.track.and_then(|track| context.documents.row(&track)) {
+            Some(DocumentRow::Track(_, _, stops)) => stops.clone(),
+            _ => Vec::new(),
+        };
         if context.documents.is_stale(&drive) {
             return Progress::Reading;
         }
@@ -219,7 +222,7 @@ impl RedactionReconciler {
             context.read_document(copy);
             return Progress::Reading;
         };
-        if !is_current(document, self.places.as_deref().unwrap_or_default()) {
+        if !is_current(document, &stops, self.places.as_deref().unwrap_or_default()) {
             // A document that Automerge cannot edit stays unchanged; another device may be able to edit it.
             if let Ok(change) = published::withdraw_for_redaction(document) {
                 context.documents.add_own(context.writes, copy, change);
@@ -304,14 +307,14 @@ impl RedactionReconciler {
     }
 }
 
-/// Returns whether a copy was made by the rules of this version and shows no fix inside a zone.
-pub(super) fn is_current(copy: &automerge::Automerge, places: &[Place]) -> bool {
+/// Returns whether a copy of a drive with these stops was made by the rules of this version and shows no fix inside a zone.
+pub(super) fn is_current(copy: &automerge::Automerge, stops: &[Position], places: &[Place]) -> bool {
     if !published::is_current(copy) {
         return false;
     }
     let Some(fields) = published::read(copy) else { return true };
     let shown = decode_all(fields.blocks.iter().map(Vec::as_slice)).stretches;
-    !privacy::shows_a_place(shown.iter().flat_map(|stretch| &stretch.fixes), places)
+    !privacy::shows_a_place(shown.iter().flat_map(|stretch| &stretch.fixes), stops, places)
 }
 
 /// Returns the drive that a document is, or that it is the copy or the track of.

@@ -14,8 +14,8 @@ import { href } from "../route.ts";
 const KINDS: PlaceKind[] = ["stop", "home", "work", "friend", "open"];
 
 const SIZES: { size: ZoneSize; title: string }[] = [
-  { size: "standard", title: "Hide 800 m around it" },
-  { size: "large", title: "Hide 1,100 m, for lonely houses" },
+  { size: "standard", title: "Hide 800 m, in long drives up to 2 km" },
+  { size: "large", title: "Hide 1,100 m, in long drives up to 2.3 km" },
   { size: "none", title: "Hide nothing" },
 ];
 

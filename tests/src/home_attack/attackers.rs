@@ -2,7 +2,8 @@
 //!
 //! Each of them gives every point on the streets a score and searches the points with the best scores first.
 
-use tourismo_core::privacy::places::ZoneSize;
+use tourismo_core::privacy::places::{MAX_OFFSET_M, STANDARD_RADIUS_M, ZoneSize};
+use tourismo_core::privacy::zones::radius_at_stop_m;
 
 use crate::home_attack::people::{Person, Shown};
 use crate::home_attack::streets::{OnStreet, Point, distance_m};
@@ -13,8 +14,13 @@ const STEP_M: f64 = 20.0;
 const LAND_M2: f64 = STEP_M * 50.0;
 /// The centres of zones that an attacker compares, one every so many metres both ways.
 const RASTER_M: f64 = 40.0;
+/// A shown point may be so much nearer to a centre of the raster than the radius: the true centre lies beside it, and its radius
+/// is another, metres.
+const TOLERANCE_M: f64 = 40.0;
 /// How far from the ends of the drives an attacker looks, metres.
 const LOOKS_M: f64 = 3_000.0;
+/// How much larger the radius of a large zone is, and how far its centre is at most from that of the standard zone, metres.
+const LARGER_M: f64 = 300.0;
 /// How many metres of detour make a route `e` times less likely.
 const DETOUR_M: f64 = 150.0;
 
@@ -30,7 +36,8 @@ pub struct Found {
 /// A way to look for a home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attack {
-    /// The middle of a circle through the shown ends (Hassan et al., USENIX Security 2018).
+    /// The middle of the circle through the shown ends (Hassan et al., USENIX Security 2018): of the circles, if their radii
+    /// differ.
     Circle,
     /// The point that is as far from all shown ends along the streets (Dhondt et al., CCS 2022).
     StreetDistance,
@@ -48,10 +55,38 @@ impl Attack {
 /// What an attacker knows of a set of public drives.
 pub struct Evidence<'a> {
     person: &'a Person,
-    drives: Vec<&'a Shown>,
+    drives: Vec<Seen<'a>>,
     /// The shown ends towards the home.
     ends: Vec<End>,
     middle: Point,
+}
+
+/// A public drive.
+struct Seen<'a> {
+    shown: &'a Shown,
+    /// Its outermost shown points in several directions.
+    outermost: Vec<Point>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(shown: &'a Shown) -> Seen<'a> {
+        let outermost = |degrees: f64| {
+            let (sin, cos) = libm::sincos(degrees.to_radians());
+            let along = |point: &&Point| point.0 * sin + point.1 * cos;
+            shown.points.iter().max_by(|a, b| along(a).total_cmp(&along(b))).copied()
+        };
+        Seen { shown, outermost: (0..12).filter_map(|step| outermost(f64::from(step) * 30.0)).collect() }
+    }
+
+    /// The radius of the home's standard zone in this drive, were its centre at a point.
+    fn radius_m(&self, center: Point) -> f64 {
+        if self.shown.far_centers.is_empty() {
+            return STANDARD_RADIUS_M;
+        }
+        let far_edges = self.shown.far_centers.iter().map(|far| distance_m(*far, center) + STANDARD_RADIUS_M);
+        let shown = self.outermost.iter().map(|point| distance_m(*point, center));
+        radius_at_stop_m(far_edges.chain(shown).fold(0.0, f64::max))
+    }
 }
 
 /// A shown end of a drive towards the home.
@@ -64,8 +99,8 @@ struct End {
 impl<'a> Evidence<'a> {
     /// Collects what the drives tell.
     pub fn of(person: &'a Person, drives: &'a [Shown]) -> Option<Evidence<'a>> {
-        let drives: Vec<&Shown> = drives.iter().filter(|shown| shown.points.len() > 10).collect();
-        let ends: Vec<End> = drives.iter().map(|shown| End::of(person, shown)).collect();
+        let drives: Vec<Seen<'_>> = drives.iter().filter(|shown| shown.points.len() > 10).map(Seen::of).collect();
+        let ends: Vec<End> = drives.iter().map(|seen| End::of(person, seen.shown)).collect();
         let count = ends.len() as f64;
         if ends.is_empty() {
             return None;
@@ -82,17 +117,26 @@ impl<'a> Evidence<'a> {
         let mut scores = vec![0.0; points.len()];
         match attack {
             Attack::Circle => {
-                let middle = circle(&first.ends.iter().map(|end| end.at).collect::<Vec<_>>()).unwrap_or(first.middle);
-                let score = |at: &OnStreet| -distance_m(streets.position(*at), middle);
-                scores = points.iter().map(score).collect();
+                for (score, at) in scores.iter_mut().zip(&points) {
+                    let at = streets.position(*at);
+                    let seen = first.drives.iter().zip(&first.ends);
+                    *score = -spread(
+                        &seen.map(|(seen, end)| distance_m(end.at, at) - seen.radius_m(at)).collect::<Vec<_>>(),
+                    );
+                }
             }
             Attack::StreetDistance => {
                 let to_ends: Vec<Vec<f64>> = first.ends.iter().take(12).map(|end| first.costs(end.at)).collect();
                 for (score, at) in scores.iter_mut().zip(&points) {
-                    let costs: Vec<f64> = to_ends.iter().map(|costs| streets.cost_to(costs, *at)).collect();
+                    // The way to a cut is as much longer as the radius is.
+                    let position = streets.position(*at);
+                    let seen = to_ends.iter().zip(&first.drives);
+                    let cost = |(costs, seen): (&Vec<f64>, &Seen<'_>)| {
+                        streets.cost_to(costs, *at) * STANDARD_RADIUS_M / seen.radius_m(position)
+                    };
+                    let costs: Vec<f64> = seen.map(cost).collect();
                     let mean = costs.iter().sum::<f64>() / costs.len() as f64;
-                    *score =
-                        -costs.iter().map(|cost| (cost - mean).abs()).sum::<f64>() / costs.len() as f64 - 0.1 * mean;
+                    *score = -spread(&costs) - 0.1 * mean;
                 }
             }
             Attack::Inversion | Attack::Route => {
@@ -133,7 +177,8 @@ impl<'a> Evidence<'a> {
     fn detours_m(&self, points: &[OnStreet]) -> Vec<f64> {
         let streets = &self.person.streets;
         let mut detours_m = vec![0.0; points.len()];
-        for (drive, end) in self.drives.iter().zip(&self.ends) {
+        for (seen, end) in self.drives.iter().zip(&self.ends) {
+            let drive = seen.shown;
             let far = if drive.is_outbound { drive.points[drive.points.len() - 1] } else { drive.points[0] };
             let (from_end, from_far) = (self.costs(end.at), self.costs(far));
             let between = streets.cost_to(&from_far, streets.nearest(end.at));
@@ -179,22 +224,29 @@ impl Centers {
         let corner = (middle.0 - LOOKS_M, middle.1 - LOOKS_M);
         let mut centers = Centers { corner, side, weights: vec![1.0; side * side] };
         for (evidence, size) in sets {
-            let radius_m = if *size == ZoneSize::Large { 1_100.0 } else { 800.0 };
+            let larger_m = if *size == ZoneSize::Large { LARGER_M } else { 0.0 };
             let mut fit = Centers { corner, side, weights: vec![1.0; side * side] };
-            for shown in &evidence.drives {
+            for (seen, end) in evidence.drives.iter().zip(&evidence.ends) {
+                let radii_m: Vec<f64> = (0..side * side).map(|index| seen.radius_m(fit.at(index)) + larger_m).collect();
+                let most_m = radii_m.iter().copied().fold(0.0, f64::max);
                 let mut last = (f64::INFINITY, f64::INFINITY);
-                for point in &shown.points {
-                    if distance_m(*point, last) > 25.0 {
+                for point in &seen.shown.points {
+                    if distance_m(*point, last) > 60.0 {
                         last = *point;
-                        fit.scale(|distance_m| if distance_m < radius_m - 8.0 { 0.0 } else { 1.0 }, last, radius_m);
+                        fit.scale(
+                            |index, away_m| if away_m < radii_m[index] - TOLERANCE_M { 0.0 } else { 1.0 },
+                            last,
+                            most_m,
+                        );
                     }
                 }
-            }
-            for before in evidence.ends.iter().filter_map(|end| end.before) {
-                fit.scale(|distance_m| if distance_m < radius_m + 15.0 { 1.0 } else { 0.25 }, before, f64::INFINITY);
+                if let Some(before) = end.before {
+                    let weight = |index: usize, away_m| if away_m < radii_m[index] + 15.0 { 1.0 } else { 0.25 };
+                    fit.scale(weight, before, f64::INFINITY);
+                }
             }
             if *size == ZoneSize::Large {
-                fit = fit.spread(300.0);
+                fit = fit.spread(LARGER_M);
             }
             centers.weights.iter_mut().zip(&fit.weights).for_each(|(weight, fit)| *weight *= fit);
         }
@@ -218,9 +270,12 @@ impl Centers {
         range(point.1, self.corner.1).flat_map(move |row| columns.clone().map(move |column| row * side + column))
     }
 
-    fn scale(&mut self, by: impl Fn(f64) -> f64, point: Point, within_m: f64) {
+    /// Multiplies the weights by a function of the cell and its distance from a point.
+    fn scale(&mut self, by: impl Fn(usize, f64) -> f64, point: Point, within_m: f64) {
         for index in self.near(point, within_m) {
-            self.weights[index] *= by(distance_m(self.at(index), point));
+            if self.weights[index] > 0.0 {
+                self.weights[index] *= by(index, distance_m(self.at(index), point));
+            }
         }
     }
 
@@ -245,22 +300,13 @@ impl Centers {
 
     /// How likely a home at a point is: the part of the offsets that lead to a centre which fits, as a logarithm.
     fn score(&self, home: Point) -> f64 {
-        libm::log(self.mean(home, 500.0).max(1e-12))
+        libm::log(self.mean(home, MAX_OFFSET_M).max(1e-12))
     }
 }
 
-/// The middle of the circle that fits points best (Kåsa's method).
-fn circle(points: &[Point]) -> Option<Point> {
-    let count = points.len() as f64;
-    let mean = |value: &dyn Fn(&Point) -> f64| points.iter().map(value).sum::<f64>() / count;
-    let (east, north) = (mean(&|point| point.0), mean(&|point| point.1));
-    let of = |value: &dyn Fn(f64, f64) -> f64| points.iter().map(|at| value(at.0 - east, at.1 - north)).sum::<f64>();
-    let (uu, vv, uv) = (of(&|u, _| u * u), of(&|_, v| v * v), of(&|u, v| u * v));
-    let right_u = of(&|u, v| u * (u * u + v * v)) / 2.0;
-    let right_v = of(&|u, v| v * (u * u + v * v)) / 2.0;
-    let determinant = uu * vv - uv * uv;
-    let is_good = points.len() > 2 && determinant.abs() > 1e-3 * uu * vv;
-    is_good.then(|| {
-        (east + (right_u * vv - right_v * uv) / determinant, north + (right_v * uu - right_u * uv) / determinant)
-    })
+/// How much values differ from their mean, on average.
+fn spread(values: &[f64]) -> f64 {
+    let count = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    values.iter().map(|value| (value - mean).abs()).sum::<f64>() / count
 }

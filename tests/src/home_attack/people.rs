@@ -3,7 +3,7 @@
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::{Position, TangentPlane};
 use tourismo_core::id::DocId;
-use tourismo_core::privacy::places::{Place, PlaceKind, PlaceSecret, ZoneSize, unknown_stops};
+use tourismo_core::privacy::places::{Place, PlaceKind, PlaceSecret, ZoneSize, is_known, unknown_stops};
 use tourismo_core::privacy::stops::stops;
 use tourismo_core::privacy::{RedactError, redact};
 use tourismo_core::time::Timestamp;
@@ -47,6 +47,9 @@ pub struct Shown {
     pub points: Vec<Point>,
     /// Whether the drive begins at home; an attacker sees that from the other ends.
     pub is_outbound: bool,
+    /// The centres of the zones at the other end, which the attackers are told: the radius of the zone at home depends on them.
+    /// None if zones have nothing to do with what is shown.
+    pub far_centers: Vec<Point>,
 }
 
 impl Person {
@@ -157,7 +160,13 @@ impl Person {
     fn redacted(&self, drive: &Drive, places: &[Place]) -> Result<Shown, RedactError> {
         let redacted = redact(&stretch(&drive.fixes), places)?;
         let points = redacted.fixes.iter().map(|fix| self.plane.project_m(fix.into())).collect();
-        Ok(Shown { points, is_outbound: drive.is_outbound })
+        let end = if drive.is_outbound { drive.fixes.last() } else { drive.fixes.first() };
+        let is_there = |place: &&Place| end.is_some_and(|end| is_known(end.into(), &[**place]));
+        // Enlarging a zone does not change what is measured.
+        let standard = |place: &Place| Place { size: ZoneSize::Standard, ..*place }.zone();
+        let centers = places.iter().filter(is_there).filter_map(standard).map(|zone| zone.center());
+        let far_centers = centers.map(|center| self.plane.project_m(center)).collect();
+        Ok(Shown { points, is_outbound: drive.is_outbound, far_centers })
     }
 
     /// What others saw of the drives before there were places: all but the first and the last 300 m of way.
@@ -171,7 +180,7 @@ impl Person {
             let whole_m = ways[ways.len() - 1];
             let is_shown = |way_m: &f64| *way_m >= ENDS_M && whole_m - way_m >= ENDS_M;
             let points = points.iter().zip(&ways).filter(|(_, way_m)| is_shown(way_m)).map(|(point, _)| *point);
-            Shown { points: points.collect(), is_outbound: drive.is_outbound }
+            Shown { points: points.collect(), is_outbound: drive.is_outbound, far_centers: Vec::new() }
         };
         self.drives.iter().map(cut).collect()
     }

@@ -10,6 +10,7 @@ use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::privacy;
 use tourismo_core::privacy::places::{ALWAYS_HIDDEN_M, Place, SAME_PLACE_M};
+use tourismo_core::privacy::stops::stops;
 use tourismo_core::recorder::Recorder;
 use tourismo_core::track::Stretch;
 use tourismo_core::track::block::decode_all;
@@ -73,8 +74,10 @@ impl Network {
                 if may_be_withdrawn && !docs::published::is_current(&copy.1) {
                     continue;
                 }
-                check_published(&copy.1, shown.clone(), &merged(&stretches), &drive, &places, is_of_one)?;
-                check_zones(&copy.1, &shown, &places)?;
+                let private = merged(&stretches);
+                check_published(&copy.1, shown.clone(), &private, &drive, &places, is_of_one)?;
+                let stops = if is_of_one { stops(&private) } else { Vec::new() };
+                check_zones(&copy.1, &shown, &stops, &places)?;
             }
         }
         let is_copy = |id: &DocId| {
@@ -179,13 +182,13 @@ fn check_published(
 }
 
 /// Nothing that others see was made by other rules, and nothing of it is inside a zone.
-fn check_zones(copy: &Automerge, blocks: &[Vec<u8>], places: &[Place]) -> Result<(), String> {
+fn check_zones(copy: &Automerge, blocks: &[Vec<u8>], stops: &[Position], places: &[Place]) -> Result<(), String> {
     let fields = docs::published::read(copy).ok_or("a published copy can be read")?;
     if fields.visibility == Visibility::Private {
         return Ok(());
     }
     let stretches = decode_all(blocks.iter().map(Vec::as_slice)).stretches;
-    let is_inside = privacy::shows_a_place(stretches.iter().flat_map(|stretch| &stretch.fixes), places);
+    let is_inside = privacy::shows_a_place(stretches.iter().flat_map(|stretch| &stretch.fixes), stops, places);
     if is_inside || !docs::published::is_current(copy) {
         return Err(format!("nothing published is inside a zone of a place: {}", fields.title));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_tests::home_attack::attackers::Attack;
 use tourismo_tests::home_attack::people::Person;
-use tourismo_tests::home_attack::{Setting, measure, relayed};
+use tourismo_tests::home_attack::{Setting, measure, relayed, shown_if_first_positions_were_trusted};
 
 use super::support::PATIENCE;
 
@@ -16,14 +16,15 @@ fn attackers_who_know_the_rules_and_the_streets_find_few_homes() {
         eprintln!("{attack:?}: {figures:?}");
         // What they found when this was written: people and drives are the same in each run.
         let most = match attack {
-            Attack::Circle | Attack::StreetDistance => [0.04, 0.04, 0.08, 0.36],
-            Attack::Inversion => [0.0, 0.0, 0.0, 0.12],
-            Attack::Route => [0.04, 0.16, 0.36, 0.64],
+            Attack::Circle => [0.0, 0.0, 0.08, 0.24],
+            Attack::StreetDistance => [0.0, 0.0, 0.04, 0.16],
+            Attack::Inversion => [0.0, 0.0, 0.04, 0.16],
+            Attack::Route => [0.0, 0.0, 0.0, 0.24],
         };
         let is_no_more = figures.within.iter().zip(most).all(|(found, most)| *found <= most + 1e-9);
-        assert!(is_no_more && figures.median_m2 >= 40_000.0, "{attack:?}: {figures:?}");
+        assert!(is_no_more && figures.median_m2 >= 80_000.0, "{attack:?}: {figures:?}");
     }
-    eprintln!("stays shown: {:?}; drives lost: {:.3}", report.stays_shown, report.lost);
+    assert!(report.lost <= 0.0, "nothing is left of {:.3} of the drives of more than 5 km", report.lost);
 }
 
 #[test]
@@ -34,6 +35,17 @@ fn the_same_attackers_find_most_homes_where_only_the_ends_of_drives_are_hidden()
     eprintln!("{before:?} {after:?}");
     assert!(before.within[2] >= 0.5, "{before:?}");
     assert!(after.within[2] <= before.within[2] / 2.0 && after.median_m2 > 10.0 * before.median_m2, "{after:?}");
+}
+
+#[test]
+fn a_wrong_first_position_shows_nothing_near_a_home_and_would_if_it_were_trusted() {
+    let report = measure(10, &[], &[]);
+    for (kind, off_m) in [("first position 500 m off", 500.0), ("first position 2 km off", 2_000.0)] {
+        assert_eq!(report.stays_shown.get(kind), Some(&0.0), "{kind}");
+        let trusted = shown_if_first_positions_were_trusted(40, off_m);
+        assert!(trusted > 0.3, "{kind}: the attack finds the fault in {trusted}");
+    }
+    assert!(report.stays_shown.values().all(|shown| *shown == 0.0), "{:?}", report.stays_shown);
 }
 
 /// Every position in an answer: pairs of coordinates in JSON, and attributes in GPX.
@@ -88,7 +100,7 @@ async fn the_relay_shows_nothing_inside_a_zone_also_of_drives_that_were_publishe
                 assert_eq!(started_at.map(|at| at % 3_600_000), Some(0), "{path}: a full hour");
             }
         }
-        assert!(seen > 5_000 && kinds.len() == 2, "{seen} positions were read");
+        assert!(seen > 3_000 && kinds.len() == 2, "{seen} positions were read");
     }
     relay.shutdown().await;
     Ok(())

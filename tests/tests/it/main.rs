@@ -9,6 +9,7 @@ mod devices;
 mod export;
 mod full_disk;
 mod fuzz_corpus;
+mod hidden_traces;
 mod home_attack;
 mod limits_agree;
 mod long_drives;
