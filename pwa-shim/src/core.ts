@@ -4,6 +4,7 @@ import type {
   AccountView,
   Bootstrap,
   CarView,
+  DeletedView,
   DriveView,
   Effect,
   Input,
@@ -25,6 +26,7 @@ export interface Core {
   cars(): CarView[];
   social(): SocialView;
   meets(): MeetView[];
+  deleted(): DeletedView[];
   track(): TrackView | null;
   account(): AccountView;
   members(now: Now): MembersView;
@@ -50,6 +52,7 @@ export interface Views {
   cars: CarView[];
   social: SocialView;
   meets: MeetView[];
+  deleted: DeletedView[];
   track: TrackView | null;
   account: AccountView;
   members: MembersView;
@@ -66,6 +69,7 @@ export const TOPICS = [
   "meets",
   "account",
   "members",
+  "deleted",
   "status",
 ] as const satisfies readonly Topic[];
 
@@ -88,6 +92,8 @@ export function readView(core: Core, topic: Topic, now: Now, isPageRefused: bool
       return core.account();
     case "members":
       return core.members(now);
+    case "deleted":
+      return core.deleted();
     case "status":
       return { ...core.status(), isPageRefused };
     default:

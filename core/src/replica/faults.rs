@@ -26,6 +26,8 @@ pub enum Fault {
     ImportsUnderNewIds,
     /// Each operation is written in a transaction of its own.
     SplitsTransactions,
+    /// The bytes of an erased document stay on disk.
+    KeepsErased,
 }
 
 /// The faults and the poll orders of a replica.
@@ -56,6 +58,7 @@ impl Replica {
     pub fn inject(&mut self, fault: Fault) {
         self.faults.fault = Some(fault);
         self.writes.split_transactions(fault == Fault::SplitsTransactions);
+        self.writes.keep_erased(fault == Fault::KeepsErased);
     }
 
     /// Returns the id of an import as the injected fault has it.
@@ -87,7 +90,8 @@ impl Replica {
                 | Fault::KeepsDigest
                 | Fault::UnlistsLoaded
                 | Fault::ImportsUnderNewIds
-                | Fault::SplitsTransactions,
+                | Fault::SplitsTransactions
+                | Fault::KeepsErased,
                 _,
             ) => {}
         }
@@ -100,7 +104,8 @@ impl Replica {
             | Fault::AnswersNoCommand
             | Fault::ForgetsTransactions
             | Fault::ImportsUnderNewIds
-            | Fault::SplitsTransactions => {}
+            | Fault::SplitsTransactions
+            | Fault::KeepsErased => {}
         }
     }
 }
