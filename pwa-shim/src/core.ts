@@ -4,7 +4,6 @@ import type {
   AccountView,
   Bootstrap,
   CarView,
-  DeletedView,
   DriveView,
   Effect,
   Input,
@@ -26,7 +25,6 @@ export interface Core {
   cars(): CarView[];
   social(): SocialView;
   meets(): MeetView[];
-  deleted(): DeletedView[];
   track(): TrackView | null;
   account(): AccountView;
   members(now: Now): MembersView;
@@ -52,7 +50,6 @@ export interface Views {
   cars: CarView[];
   social: SocialView;
   meets: MeetView[];
-  deleted: DeletedView[];
   track: TrackView | null;
   account: AccountView;
   members: MembersView;
@@ -69,7 +66,6 @@ export const TOPICS = [
   "meets",
   "account",
   "members",
-  "deleted",
   "status",
 ] as const satisfies readonly Topic[];
 
@@ -92,8 +88,6 @@ export function readView(core: Core, topic: Topic, now: Now, isPageRefused: bool
       return core.account();
     case "members":
       return core.members(now);
-    case "deleted":
-      return core.deleted();
     case "status":
       return { ...core.status(), isPageRefused };
     default:

@@ -16,7 +16,6 @@ pub(crate) mod drive_totals;
 pub(crate) mod drives;
 pub(crate) mod due;
 pub(crate) mod engagement;
-pub(crate) mod erasures;
 pub(crate) mod feed;
 pub(crate) mod feed_items;
 pub(crate) mod follows;
@@ -340,14 +339,6 @@ pub(crate) async fn probe(writer: &mut Connection) -> Result<(), sqlx::Error> {
     match writer.engine() {
         Engine::Sqlite(writer) => sqlite::probe(writer).await,
         Engine::Postgres(writer) => postgres::probe(writer).await,
-    }
-}
-
-/// Asks the engine to reclaim the space of erased documents. SQLite overwrote it when it was deleted.
-pub(crate) async fn reclaim(reader: &mut Connection) -> Result<(), sqlx::Error> {
-    match reader.engine() {
-        Engine::Sqlite(_) => Ok(()),
-        Engine::Postgres(reader) => postgres::reclaim(reader).await,
     }
 }
 

@@ -26,8 +26,6 @@ pub enum Fault {
     ImportsUnderNewIds,
     /// Each operation is written in a transaction of its own.
     SplitsTransactions,
-    /// The bytes of an erased document stay on disk.
-    KeepsErased,
 }
 
 /// The faults and the poll orders of a replica.
@@ -58,7 +56,6 @@ impl Replica {
     pub fn inject(&mut self, fault: Fault) {
         self.faults.fault = Some(fault);
         self.writes.split_transactions(fault == Fault::SplitsTransactions);
-        self.writes.keep_erased(fault == Fault::KeepsErased);
     }
 
     /// Returns the id of an import as the injected fault has it.
@@ -90,8 +87,7 @@ impl Replica {
                 | Fault::KeepsDigest
                 | Fault::UnlistsLoaded
                 | Fault::ImportsUnderNewIds
-                | Fault::SplitsTransactions
-                | Fault::KeepsErased,
+                | Fault::SplitsTransactions,
                 _,
             ) => {}
         }
@@ -104,8 +100,7 @@ impl Replica {
             | Fault::AnswersNoCommand
             | Fault::ForgetsTransactions
             | Fault::ImportsUnderNewIds
-            | Fault::SplitsTransactions
-            | Fault::KeepsErased => {}
+            | Fault::SplitsTransactions => {}
         }
     }
 }

@@ -11,9 +11,8 @@ mod vouching;
 
 use crate::change::is_document;
 use crate::digest::Digest;
-use crate::erasure::{Erasure, erasure_hash, is_erasure};
 use crate::id::DocId;
-use crate::replica::documents::{self, DocumentStore, NewErasure};
+use crate::replica::documents::{self, DocumentStore};
 use crate::replica::io::{KeyRange, StoredEntry};
 use crate::replica::membership::Membership;
 use crate::replica::sync_client::comparison::Comparison;
@@ -25,7 +24,7 @@ use crate::replica::views::LinkStatus;
 use crate::replica::write_queue::WriteQueue;
 use crate::session::client::{ClientEvent, ClientSession, Identity};
 use crate::time::{Now, Timestamp};
-use crate::wire::{ByeCode, Chunk, DocKind, Entry, EntryBody, RelayId};
+use crate::wire::{ByeCode, Chunk, Entry, EntryBody, RelayId};
 
 const FIRST_RETRY_MS: u64 = 1_000;
 const LAST_RETRY_MS: u64 = 60_000;
@@ -344,7 +343,6 @@ impl SyncClient {
             return;
         }
         match body {
-            EntryBody::Change(Chunk(chunk)) if is_erasure(&chunk) => self.take_erasure(doc, kind, chunk, context),
             EntryBody::Change(Chunk(chunk)) => {
                 // Changes that cannot be read make the next digest differ; they are not used.
                 let Some(scanned) = documents::scan(&chunk) else { return };
@@ -378,25 +376,6 @@ impl SyncClient {
         }
     }
 
-    /// Erases a document by the order of a member. A forged one counts as a change that cannot be read: the next digest
-    /// differs. `[X5]`
-    fn take_erasure(&mut self, doc: DocId, kind: DocKind, chunk: Vec<u8>, context: &mut SyncContext<'_>) {
-        let account = self.identity.account;
-        let now = Now { wall: context.wall, monotonic_ms: context.now_ms as f64 };
-        let erasure = Erasure::verified(&chunk, &account, &doc);
-        let members = context.membership.members(self.relay.time(now));
-        if erasure.is_some_and(|erasure| members.has_standing(&erasure.by)) {
-            let erasure = NewErasure { hash: erasure_hash(&account, &doc), chunk };
-            context.documents.outbox.take_in_flight(&erasure.hash);
-            context.documents.erase(context.writes, doc, kind, erasure, true);
-        }
-    }
-
-    /// Returns whether phone and relay agreed on this connection.
-    pub(crate) fn has_agreed(&self) -> bool {
-        self.has_agreed && matches!(self.state, ConnectionState::Open(_))
-    }
-
     fn fetched(
         &mut self,
         doc: DocId,
@@ -408,8 +387,6 @@ impl SyncClient {
         for Chunk(chunk) in chunks {
             if self.fetches.is_unusable(&doc) {
                 // The remaining changes depend on an unreadable one.
-            } else if is_erasure(&chunk) {
-                self.take_erasure(doc, kind, chunk, context);
             } else if is_document(&chunk) {
                 if !context.documents.add_snapshot(context.writes, doc, kind, None, chunk) {
                     self.fetches.mark_unusable(doc);

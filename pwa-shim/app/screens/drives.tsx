@@ -8,7 +8,7 @@ import { RowStats } from "../components/drive-stats.tsx";
 import { Progress } from "../components/progress.tsx";
 import { RecoveryReminder } from "../components/recovery-reminder.tsx";
 import { ScoreLine } from "../components/score.tsx";
-import { cars, deleted, drives, recording, status, units } from "../engine.ts";
+import { cars, drives, recording, status, units } from "../engine.ts";
 import { clock, day, distance, titleOf } from "../format.ts";
 import { describeRecording, describeSync } from "../messages.ts";
 import { href } from "../route.ts";
@@ -37,11 +37,6 @@ export function DrivesScreen() {
           <DriveRow key={drive.id} drive={drive} />
         ))}
       </ul>
-      {deleted.value.length > 0 ? (
-        <a class="button quiet" href={href({ screen: "deleted" })} data-testid="recently-deleted">
-          Recently deleted ({deleted.value.length})
-        </a>
-      ) : null}
     </section>
   );
 }

@@ -117,15 +117,7 @@ export type Command = { "type": "startDrive",
   /** The car it was driven with; `null` inside for none. */
   car?: string | null, } | { "type": "deleteDrive",
   /** The drive. */
-  drive: DocId, } | { "type": "deleteCar",
-  /** The car. */
-  car: DocId, } | { "type": "deleteMeet",
-  /** The meet. */
-  meet: DocId, } | { "type": "restore",
-  /** The document, as [`DeletedView`](crate::replica::views::DeletedView) has it. */
-  doc: DocId, } | { "type": "erase",
-  /** The document, as [`DeletedView`](crate::replica::views::DeletedView) has it. */
-  doc: DocId, } | { "type": "publishDrive",
+  drive: DocId, } | { "type": "publishDrive",
   /** The drive. */
   drive: DocId,
   /** The visibility of the copy. */
@@ -823,7 +815,7 @@ export type Misreading = {
 };
 
 /** Why the relay refuses one change. `[P4]` */
-export type NackCode = "malformed" | "too_large" | "unknown_deps" | "duplicate_seq" | "seq_gap" | "foreign_actor" | "not_your_document" | "kind_mismatch" | "unavailable" | "over_quota" | "erased";
+export type NackCode = "malformed" | "too_large" | "unknown_deps" | "duplicate_seq" | "seq_gap" | "foreign_actor" | "not_your_document" | "kind_mismatch" | "unavailable" | "over_quota";
 
 /** A device of the account with the name that its user gave it. */
 export type NamedDevice = {
@@ -1144,7 +1136,7 @@ export type StoredEntry = {
 export type Timestamp = number;
 
 /** A view that can change. */
-export type Topic = "recording" | "drives" | "track" | "cars" | "social" | "meets" | "account" | "members" | "deleted" | "status";
+export type Topic = "recording" | "drives" | "track" | "cars" | "social" | "meets" | "account" | "members" | "status";
 
 /** The opened drive's track. */
 export type TrackView = { "type": "loading",

@@ -211,33 +211,6 @@ pub(super) async fn probe(writer: &mut PgConnection) -> Result<(), sqlx::Error> 
     sqlx::query("UPDATE relay SET epoch = epoch").execute(writer).await.map(drop)
 }
 
-/// The tables that have content of documents.
-const TABLES_OF_CONTENT: [&str; 15] = [
-    "change",
-    "snapshot",
-    "covered_change",
-    "actor",
-    "document",
-    "drive",
-    "car",
-    "car_log",
-    "published_drive",
-    "published_block",
-    "road_trace",
-    "feed_item",
-    "meet_part",
-    "meet",
-    "meet_organiser",
-];
-
-/// Reclaims the space of deleted rows. Without this, Postgres does it some time later.
-pub(super) async fn reclaim(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    for table in TABLES_OF_CONTENT {
-        sqlx::query(AssertSqlSafe(format!("VACUUM {table}"))).execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
 /// Translates a migration, which is written for SQLite, for Postgres.
 ///
 /// Texts compare bytewise, as in SQLite, so that both engines have the same order and find the same rows.

@@ -10,7 +10,6 @@ use super::fair_queue::{Owner, SHARE};
 use super::projector::Step;
 use super::{Admitted, Compaction, Examined, InvitationAct, NewDecision, Pusher, ROWS_OF_A_CHANGE, Unavailable};
 use crate::db::decisions::{Decision, Item};
-use crate::db::erasures::ErasureDue;
 use crate::db::invitations::{CodeHash, Invitation};
 use crate::db::reports::{NewReport, Reported};
 use crate::db::roads::RoadUpdate;
@@ -79,11 +78,6 @@ pub(super) enum Job {
         step: Compaction,
         reply: Reply<bool>,
     },
-    /// Removes some more entries of an erased document.
-    SweepErased {
-        due: ErasureDue,
-        reply: Reply<bool>,
-    },
     /// Writes rows that were derived in the background.
     WriteRows {
         steps: Vec<Step>,
@@ -130,7 +124,7 @@ impl Job {
             }
             Job::Commit { pusher, .. } => Owner::Account(pusher.account),
             Job::Ping(_) | Job::Stop => Owner::Relay,
-            Job::Compact { .. } | Job::SweepErased { .. } => Owner::Snapshots,
+            Job::Compact { .. } => Owner::Snapshots,
             Job::WriteRows { .. } => Owner::Rows,
             Job::ApplyRoads { .. } => Owner::Roads,
             Job::Decide { .. } | Job::Dismiss { .. } | Job::Invite { .. } => Owner::Operators,
@@ -146,7 +140,7 @@ impl Job {
                 changes.len() + bytes / BYTES_OF_A_CHANGE
             }
             Job::WriteRows { steps, .. } => steps.iter().map(Step::rows).sum::<usize>().div_ceil(ROWS_OF_A_CHANGE),
-            Job::Compact { .. } | Job::SweepErased { .. } | Job::ApplyRoads { .. } | Job::Decide { .. } => SHARE,
+            Job::Compact { .. } | Job::ApplyRoads { .. } | Job::Decide { .. } => SHARE,
             Job::Dismiss { .. } | Job::Invite { .. } | Job::Redeem { .. } | Job::Report { .. } => 1,
             Job::Admit { .. } | Job::Declare { .. } | Job::Vouch { .. } | Job::Ping(_) | Job::Stop => 0,
         }
@@ -157,7 +151,7 @@ impl Job {
         match self {
             Job::Admit { reply, .. } => reply.send(is_on_disk),
             Job::Commit { reply, .. } => reply.send(is_on_disk),
-            Job::Compact { reply, .. } | Job::SweepErased { reply, .. } => reply.send(is_on_disk),
+            Job::Compact { reply, .. } => reply.send(is_on_disk),
             Job::Ping(reply)
             | Job::Declare { reply, .. }
             | Job::Vouch { reply, .. }

@@ -231,26 +231,6 @@ fn g4_a_relay_that_trusts_every_enrolment_is_found() {
     check_found_among_thefts(InjectedBug::TrustsEveryEnrolment, "a recovery key of a thief lets nobody in");
 }
 
-/// The same with scenarios in which documents are erased.
-fn check_found_among_erasures(bug: InjectedBug, promise: &str) {
-    check_found_in(280..340, bug, promise);
-}
-
-#[test]
-fn x2_a_relay_that_trusts_every_erasure_is_found() {
-    check_found_among_erasures(InjectedBug::TrustsEveryErasure, "nobody erases what is another account's");
-}
-
-#[test]
-fn x4_a_relay_that_takes_erased_documents_back_is_found() {
-    check_found_among_erasures(InjectedBug::TakesErasedBack, "what was erased does not come back");
-}
-
-#[test]
-fn x5_a_phone_that_keeps_the_bytes_of_erased_documents_is_found() {
-    check_found_among_erasures(InjectedBug::InReplica(Fault::KeepsErased), "nothing of an erased document is left");
-}
-
 #[test]
 fn a_phone_that_does_nothing_when_it_should_is_found() {
     check_found(InjectedBug::ForgetsTimers, "everybody agrees within");

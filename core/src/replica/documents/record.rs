@@ -52,10 +52,6 @@ pub(crate) struct DocumentRecord {
     #[n(10)]
     #[cbor(default)]
     pub(super) is_unchecked: bool,
-    /// Whether the document is erased: its only change is its erasure. See [`crate::replica::documents::erased`].
-    #[n(11)]
-    #[cbor(default)]
-    pub(crate) is_erased: bool,
 }
 
 impl DocumentRecord {
@@ -72,7 +68,6 @@ impl DocumentRecord {
             in_snapshot: Vec::new(),
             further_snapshots: 0,
             is_unchecked: false,
-            is_erased: false,
         }
     }
 
@@ -189,9 +184,9 @@ impl DocumentRecord {
         if is_complete && self.unacked.is_empty() { self.relay_heads.clone() } else { Vec::new() }
     }
 
-    /// Returns whether any change of the content is here.
+    /// Returns whether any change is here.
     pub(crate) fn is_here(&self) -> bool {
-        !self.is_erased && !self.changes.is_empty()
+        !self.changes.is_empty()
     }
 }
 

@@ -1,6 +1,5 @@
 //! The comparison of all documents with the relay's after digests differed: range by range, ascending by id.
 
-use crate::erasure::erasure_hash;
 use crate::id::DocId;
 use crate::replica::documents::DocumentRecord;
 use crate::replica::io::{KeyRange, Space, StoredEntry};
@@ -133,11 +132,6 @@ impl SyncClient {
     pub(super) fn differ(&mut self, docs: Vec<DocHistory>, done: bool, context: &mut SyncContext<'_>) {
         for history in &docs {
             context.documents.relay_has_exactly(history);
-            // Also the erasure of a track, of which nothing else is fetched without a request. `[X5]`
-            let is_erased_there = history.heads == [erasure_hash(&self.identity.account, &history.doc)];
-            if is_erased_there && !context.documents.is_erased(&history.doc) {
-                self.request_fetch(history.doc);
-            }
             if let Progress::Awaiting { unsaid, .. } = &mut self.comparison.progress {
                 unsaid.retain(|doc| *doc != history.doc);
             }
