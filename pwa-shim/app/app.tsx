@@ -27,7 +27,6 @@ import { RecoveryScreen } from "./screens/recovery.tsx";
 import { RoadScreen } from "./screens/road.tsx";
 import { RoadsScreen } from "./screens/roads.tsx";
 import { SettingsScreen } from "./screens/settings.tsx";
-import { TotalsScreen } from "./screens/totals.tsx";
 import { hasNewVersion, switchVersion } from "./shell.ts";
 
 export function App() {
@@ -108,8 +107,6 @@ function OwnScreen({ at }: { at: Exclude<Route, PublicRoute> }) {
       return <DrivesScreen />;
     case "import":
       return <ImportScreen />;
-    case "totals":
-      return <TotalsScreen />;
     case "drive":
       return <DriveScreen key={at.id} id={at.id} />;
     case "people":
@@ -176,7 +173,7 @@ interface Tab {
 const PEOPLE: ScreenName[] = ["people", "person", "followers", "following", "inCommon"];
 
 const TABS: Tab[] = [
-  { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive", "import", "totals"] },
+  { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive", "import"] },
   {
     to: { screen: "feed" },
     label: "Discover",

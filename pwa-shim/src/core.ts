@@ -4,10 +4,8 @@ import type {
   AccountView,
   Bootstrap,
   CarView,
-  DriveQuery,
   DriveView,
   Effect,
-  FoundDrives,
   Input,
   MeetView,
   MembersView,
@@ -24,7 +22,6 @@ export interface Core {
   handle(now: Now, input: Input): Effect[];
   recording(now: Now): RecordingView | null;
   drives(): DriveView[];
-  findDrives(query: DriveQuery): FoundDrives;
   cars(): CarView[];
   social(): SocialView;
   meets(): MeetView[];

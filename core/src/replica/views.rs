@@ -1,7 +1,6 @@
 //! The views of a replica: plain values for screens, built on request.
 
 pub(super) mod build;
-pub mod search;
 
 use serde::Serialize;
 

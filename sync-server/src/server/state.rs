@@ -14,7 +14,6 @@ use crate::http::event_stream::EventStreams;
 use crate::http::readers::{AnswerReaders, BackgroundReaders, Stopping};
 use crate::http::viewer::Viewers;
 use crate::notify::newest_page::NewestPage;
-use crate::read::inbox::InboxPosts;
 use crate::read::stats::TotalsCache;
 use crate::read::syndication::Site;
 use crate::read::tracks::Tracks;
@@ -50,7 +49,6 @@ slices! {
     event_streams: Arc<EventStreams>,
     clock: Arc<Clock>,
     compression: Arc<AnswerCompressor>,
-    inbox_posts: Arc<InboxPosts>,
     limiter: Arc<RateLimiter>,
     metrics: Arc<Metrics>,
     newest_page: Arc<NewestPage>,

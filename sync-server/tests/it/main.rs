@@ -14,7 +14,6 @@ mod engagement;
 mod engines;
 mod handshake;
 mod harness;
-mod inbox;
 mod limits;
 mod live;
 mod maintenance;
