@@ -47,7 +47,7 @@ pub struct Shown {
     pub points: Vec<Point>,
     /// Whether the drive begins at home; an attacker sees that from the other ends.
     pub is_outbound: bool,
-    /// The centres of the zones at the other end, which the attackers are told: the radius of the zone at home depends on them.
+    /// The centres of the zones at the other end, which the attackers know: the radius of the zone at home depends on them.
     /// None if zones have nothing to do with what is shown.
     pub far_centers: Vec<Point>,
 }
