@@ -6,6 +6,8 @@
 //! Technical Standard 39), so that handles in different scripts do not look alike. This excludes scripts whose words
 //! need combining marks; display names may use any script. The relay decides which account holds a handle.
 
+use crate::letter_case;
+
 /// Minimum number of characters of a handle.
 pub const MIN_CHARS: usize = 2;
 /// Maximum number of characters of a handle.
@@ -96,11 +98,7 @@ pub fn fold(handle: &str) -> Option<String> {
         && handle.starts_with(is_letter)
         && handle.ends_with(is_letter)
         && is_written(handle.chars().filter_map(script).fold(COMMON, |all, script| all | script));
-    // The conversion goes through upper case, which two lower-case letters may share: σ and ς, ß and ss, i and the
-    // Turkish ı.
-    let lower = |c: char| if c == 'İ' { 'i'.to_lowercase() } else { c.to_lowercase() };
-    let fold = || handle.chars().flat_map(lower).flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
-    is_handle.then(fold).filter(|folded: &String| folded.chars().all(is_inner))
+    is_handle.then(|| letter_case::fold(handle)).filter(|folded| folded.chars().all(is_inner))
 }
 
 /// Returns whether people write these scripts together.

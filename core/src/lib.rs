@@ -17,6 +17,7 @@ pub mod geodesy;
 pub mod handle_name;
 pub mod id;
 pub mod kind;
+mod letter_case;
 pub mod membership;
 pub mod origin;
 pub mod privacy;

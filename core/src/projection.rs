@@ -4,6 +4,7 @@
 
 #[cfg(any(test, feature = "samples"))]
 pub mod samples;
+mod squares;
 
 use automerge::Automerge;
 use minicbor::{Decode, Encode};
@@ -22,6 +23,8 @@ use crate::time::{Timestamp, UtcOffset};
 use crate::track::block::{self, decode_all, fix_count};
 use crate::track::parts::{merged, parts};
 use crate::wire::DocKind;
+
+pub use squares::Squares;
 
 /// Tolerance of the simplified line of a published drive, metres: enough for a thumbnail.
 const LINE_TOLERANCE_M: f64 = 20.0;
@@ -64,8 +67,8 @@ pub enum DocumentRow {
     /// A meet, or a co-organiser's amendment of one.
     #[n(6)]
     Meet(#[n(0)] Box<MeetRow>),
-    /// The road score of a track, its bounds (west, south, east, north, in degrees), and its stops. Kept on phones only; a
-    /// relay reads published tracks only.
+    /// The road score of a track, its bounds (west, south, east, north, in degrees), its stops, and the squares in which it
+    /// was measured. Kept on phones only; a relay reads published tracks only.
     #[n(7)]
     Track(
         #[n(0)] Box<RoadView>,
@@ -73,6 +76,9 @@ pub enum DocumentRow {
         #[n(2)]
         #[cbor(default)]
         Vec<Position>,
+        #[n(3)]
+        #[cbor(default)]
+        Squares,
     ),
 }
 
@@ -94,7 +100,7 @@ impl DocumentRow {
 
 /// The version of the fold. Rows of another version may lack data of their documents. A change of road scores is
 /// another version, and so is support for further block versions.
-pub const VERSION: u8 = 7;
+pub const VERSION: u8 = 8;
 
 /// The published copy of a drive.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -177,9 +183,10 @@ fn fixes_in(blocks: &[Vec<u8>]) -> usize {
 
 fn track(doc: &Automerge) -> DocumentRow {
     let fixes = merged(&docs::track::stretches(doc));
-    let bounds = Bounds::around(fixes.iter().map(Position::from));
+    let positions = || fixes.iter().map(Position::from);
+    let bounds = Bounds::around(positions());
     let road = Box::new(RoadSteps::of(&fixes).view());
-    DocumentRow::Track(road, bounds.map(|bounds| bounds.as_bbox()), stops(&fixes))
+    DocumentRow::Track(road, bounds.map(|bounds| bounds.as_bbox()), stops(&fixes), Squares::of(positions()))
 }
 
 /// All shown values of a published drive are computed from its track; values declared by its owner are not used.

@@ -26,6 +26,23 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// Returns the year and the month, 1 to 12, of this time in UTC, by the Gregorian calendar.
+    ///
+    /// Source: `civil_from_days` in Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms".
+    pub const fn year_and_month(self) -> (i64, u8) {
+        const DAY_MS: i64 = 24 * 3_600_000;
+        const DAYS_OF_400_YEARS: i64 = 146_097;
+        // Days since 1 March of the year 0, so that a leap day is the last day of a year.
+        let days = self.0.div_euclid(DAY_MS) + 719_468;
+        let day = days.rem_euclid(DAYS_OF_400_YEARS);
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day_of_year = day - (365 * year + year / 4 - year / 100);
+        let months = (5 * day_of_year + 2) / 153;
+        let month = if months < 10 { months + 3 } else { months - 9 };
+        let year = year + days.div_euclid(DAYS_OF_400_YEARS) * 400 + if month <= 2 { 1 } else { 0 };
+        (year, month as u8)
+    }
+
     /// Returns the start of the UTC hour that contains this time: the precision of published times.
     pub const fn floor_to_hour(self) -> Timestamp {
         Timestamp(self.0.saturating_sub(self.0.rem_euclid(3_600_000)))
@@ -104,6 +121,22 @@ mod tests {
         assert_eq!(Timestamp(3_600_001).floor_to_hour(), Timestamp(3_600_000));
         assert_eq!(Timestamp(-1).floor_to_hour(), Timestamp(-3_600_000));
         assert_eq!(Timestamp(i64::MIN).floor_to_hour().0, i64::MIN);
+    }
+
+    #[test]
+    fn months_are_those_of_the_calendar() {
+        const DAY_MS: i64 = 24 * 3_600_000;
+        let mut day = Timestamp(0);
+        for year in 1970..=2400 {
+            let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let days = [31, if is_leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+            for (month, days) in (1..).zip(days) {
+                assert_eq!(day.year_and_month(), (year, month));
+                day = day + days * DAY_MS;
+                assert_eq!((day - 1).year_and_month(), (year, month));
+            }
+        }
+        assert_eq!(Timestamp(-1).year_and_month(), (1969, 12));
     }
 
     #[test]

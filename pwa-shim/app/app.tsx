@@ -27,6 +27,7 @@ import { RecoveryScreen } from "./screens/recovery.tsx";
 import { RoadScreen } from "./screens/road.tsx";
 import { RoadsScreen } from "./screens/roads.tsx";
 import { SettingsScreen } from "./screens/settings.tsx";
+import { TotalsScreen } from "./screens/totals.tsx";
 import { hasNewVersion, switchVersion } from "./shell.ts";
 
 export function App() {
@@ -107,6 +108,8 @@ function OwnScreen({ at }: { at: Exclude<Route, PublicRoute> }) {
       return <DrivesScreen />;
     case "import":
       return <ImportScreen />;
+    case "totals":
+      return <TotalsScreen />;
     case "drive":
       return <DriveScreen key={at.id} id={at.id} />;
     case "people":
@@ -173,7 +176,7 @@ interface Tab {
 const PEOPLE: ScreenName[] = ["people", "person", "followers", "following", "inCommon"];
 
 const TABS: Tab[] = [
-  { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive", "import"] },
+  { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive", "import", "totals"] },
   {
     to: { screen: "feed" },
     label: "Discover",

@@ -79,6 +79,17 @@ export function longDay(at: Timestamp, timeZone?: string): string {
   return new Date(at).toLocaleDateString(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric", ...zone });
 }
 
+/** A long distance in whole units: "12,345" "km". Below 100, as `distance`. */
+export function longDistance(metres: number, units: Units): Quantity {
+  const value = inDistanceUnit(metres, units);
+  return value < 100 ? distance(metres, units) : { value: count(Math.round(value)), unit: units === "metric" ? "km" : "mi" };
+}
+
+/** "12,345" */
+export function count(value: number): string {
+  return value.toLocaleString();
+}
+
 /** "84,201 km" */
 export function odometer(metres: number, units: Units): string {
   return `${Math.round(inDistanceUnit(metres, units)).toLocaleString()} ${units === "metric" ? "km" : "mi"}`;

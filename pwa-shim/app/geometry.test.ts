@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import {
   bearingDeg,
   boxAround,
+  boxWithin,
   centreOf,
   compassOf,
   directionOf,
@@ -68,5 +69,19 @@ describe("places", () => {
     expect(centreOf([179, -1, -175, 1])).toEqual([-178, 0]);
     expect(boxAround([179.75, -17], 0.5)).toEqual([179.25, -17.5, -179.75, -16.5]);
     expect(isWithin([-179.9, -17], boxAround([179.75, -17], 0.5))).toBe(true);
+  });
+});
+
+describe("a box within metres of a place", () => {
+  test("is wider in degrees towards the poles, and goes over the date line", () => {
+    const [west, south, east, north] = boxWithin([10, 60], 11_119.5);
+    expect([west, south, east, north].map((edge) => Number(edge.toFixed(2)))).toEqual([9.8, 59.9, 10.2, 60.1]);
+    expect(boxWithin([179.99, 0], 11_119.5).map((edge) => Number(edge.toFixed(2)))).toEqual([179.89, -0.1, -179.91, 0.1]);
+  });
+
+  test("is all around at a pole", () => {
+    const [west, south, east, north] = boxWithin([10, 89.99], 5_000);
+    expect([west, east, north]).toEqual([-180, 180, 90]);
+    expect(south).toBeCloseTo(89.945, 3);
   });
 });

@@ -20,6 +20,18 @@ export interface RoadPair {
   reverse: Road | undefined;
 }
 
+/** The length of a degree of latitude, metres, on a sphere of that radius. */
+const DEGREE_M = (RADIUS_M * Math.PI) / 180;
+
+/** The box around a place whose edges are this many metres from it; west is greater than east if it crosses the date line (RFC 7946). */
+export function boxWithin([lon, lat]: LonLat, metres: number): Box {
+  const [south, north] = [Math.max(lat - metres / DEGREE_M, -90), Math.min(lat + metres / DEGREE_M, 90)];
+  // The parallels are shorter towards the poles.
+  const width = metres / (DEGREE_M * Math.cos((Math.max(-south, north) * Math.PI) / 180));
+  if (!(width < 180)) return [-180, south, 180, north];
+  return [lonNear(lon - width, 0), south, lonNear(lon + width, 0), north];
+}
+
 /** The best roads, both directions of one road as one pair with the better direction first. */
 export function pairedRoads(roads: readonly Road[], most: number): RoadPair[] {
   // Each road may be in the list twice, once for each direction.

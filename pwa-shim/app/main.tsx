@@ -16,6 +16,7 @@ import "./style/components.css";
 import "./style/people.css";
 import "./style/import.css";
 import "./style/roads.css";
+import "./style/search.css";
 import "./style/screens.css";
 import "./style/record.css";
 

@@ -10,6 +10,7 @@ const SCREENS = {
   record: { path: "/record", title: "Record" },
   drives: { path: "/drives", title: "Drives" },
   import: { path: "/drives/import", title: "Import" },
+  totals: { path: "/drives/totals", title: "Totals" },
   drive: { path: "/drives/:id", title: "Drive" },
   feed: { path: "/feed", title: "Discover", isPublic: true },
   publicDrive: { path: "/public/:id", title: "Drive", isPublic: true },

@@ -4,8 +4,10 @@ import type {
   AccountView,
   Bootstrap,
   CarView,
+  DriveQuery,
   DriveView,
   Effect,
+  FoundDrives,
   Input,
   MeetView,
   MembersView,
@@ -22,6 +24,7 @@ export interface Core {
   handle(now: Now, input: Input): Effect[];
   recording(now: Now): RecordingView | null;
   drives(): DriveView[];
+  findDrives(query: DriveQuery): FoundDrives;
   cars(): CarView[];
   social(): SocialView;
   meets(): MeetView[];

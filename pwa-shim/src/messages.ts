@@ -2,12 +2,13 @@
 
 import type { Views } from "./core.ts";
 import { type ErrorCode, TourismoError } from "./errors.ts";
-import type { Command, CommandOutcome, Input, StorageFailure, Topic } from "./generated/types.ts";
+import type { Command, CommandOutcome, DriveQuery, FoundDrives, Input, StorageFailure, Topic } from "./generated/types.ts";
 
 /** A request of a page to the owner. */
 export type PageRequest =
   | { type: "command"; command: Command }
   | { type: "read"; topic: Topic }
+  | { type: "findDrives"; query: DriveQuery }
   /** The public key of this device. */
   | { type: "device" }
   /** Everything that is stored of every document. */
@@ -18,8 +19,8 @@ export type PageRequest =
 /** The inputs that come from pages. All others come from the environment of the owner. */
 export type PageInput = Extract<Input, { type: "fix" | "sensorFailed" | "hidden" | "shown" | "network" }>;
 
-/** The result of a request: the outcome of a command, a view, documents, a key, or nothing. */
-export type RequestResult = CommandOutcome | Views[Topic] | StoredDocument[] | Uint8Array | null;
+/** The result of a request: the outcome of a command, a view, found drives, documents, a key, or nothing. */
+export type RequestResult = CommandOutcome | Views[Topic] | FoundDrives | StoredDocument[] | Uint8Array | null;
 
 /** A document as this device stores it. */
 export interface StoredDocument {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import type { Core, Status } from "./core.ts";
 import { TourismoError } from "./errors.ts";
-import type { Bootstrap, Effect, Input, MembersView, StatusView, Topic } from "./generated/types.ts";
+import type { Bootstrap, Effect, FoundDrives, Input, MembersView, StatusView, Topic } from "./generated/types.ts";
 import { type Environment, Owner } from "./owner.ts";
 import type { SocketEvents } from "./relay-socket.ts";
 import { MemoryDisk, MemoryStorage } from "./storage/memory.ts";
@@ -25,6 +25,9 @@ class ScriptedCore implements Core {
 
   recording = (): null => null;
   drives = (): [] => [];
+  findDrives = (): FoundDrives => {
+    throw new Error("unreachable");
+  };
   cars = (): [] => [];
   social = (): never => {
     throw new Error("unreachable");
@@ -111,6 +114,22 @@ describe("an owner", () => {
     const refused = owner.command({ type: "openDrive", drive: "what somebody typed" });
     await expect(refused).rejects.toMatchObject({ code: "invalid", message: "openDrive: drive: an id has 32 digits" });
     expect(seen.stopped).toEqual([]);
+  });
+
+  test("refuses a search that the core cannot read or refuses, and stops if the core fails", async () => {
+    const { owner, core, seen } = await open();
+    for (const code of ["not_convertible", "invalid"]) {
+      core.findDrives = () => {
+        throw Object.assign(new Error("text: at most 200 characters"), { code });
+      };
+      expect(() => owner.findDrives({ text: "x".repeat(201) })).toThrow("text: at most 200 characters");
+    }
+    expect(seen.stopped).toEqual([]);
+    core.findDrives = () => {
+      throw new Error("unreachable executed");
+    };
+    expect(() => owner.findDrives({})).toThrow("unreachable executed");
+    expect(seen.stopped).toEqual(["core_failed"]);
   });
 
   test("refuses an event of a page that the core cannot read, and continues", async () => {

@@ -6,7 +6,18 @@
 import { type Core, type OpenCore, readView, TOPICS, type Views } from "./core.ts";
 import { type DeviceKey, openDeviceKey } from "./device-key.ts";
 import { messageOf, TourismoError } from "./errors.ts";
-import type { Command, CommandOutcome, Effect, Input, Now, Space, StoreOp, Topic } from "./generated/types.ts";
+import type {
+  Command,
+  CommandOutcome,
+  DriveQuery,
+  Effect,
+  FoundDrives,
+  Input,
+  Now,
+  Space,
+  StoreOp,
+  Topic,
+} from "./generated/types.ts";
 import type { StoredDocument } from "./messages.ts";
 import type { OpenSocket, RelaySocket } from "./relay-socket.ts";
 import { Fenced, failureOf, type Storage } from "./storage.ts";
@@ -165,11 +176,22 @@ export class Owner {
 
   /** Reads a view. */
   read(topic: Topic): Views[Topic] {
-    if (this.#stopped) throw this.#stopped;
     if (!TOPICS.includes(topic)) throw new TourismoError("invalid", `there is no topic ${topic}; there are ${TOPICS.join(", ")}`);
+    return this.#ask((core) => readView(core, topic, this.#environment.clock.now(), this.#isPageRefused()));
+  }
+
+  /** Finds drives. Throws `invalid` for a query that the core cannot read. */
+  findDrives(query: DriveQuery): FoundDrives {
+    return this.#ask((core) => core.findDrives(query));
+  }
+
+  /** Asks the core for something that does not change it. */
+  #ask<T>(question: (core: Core) => T): T {
+    if (this.#stopped) throw this.#stopped;
     try {
-      return readView(this.#core, topic, this.#environment.clock.now(), this.#isPageRefused());
+      return question(this.#core);
     } catch (thrown) {
+      if (isRefused(thrown)) throw new TourismoError("invalid", thrown.message);
       const failed = new TourismoError("core_failed", messageOf(thrown));
       this.#halt(failed);
       throw failed;
@@ -280,6 +302,11 @@ function isFromPage(input: Input): boolean {
 /** The name of an input for errors. */
 function nameOf(input: Input): string {
   return input.type === "command" ? input.command.type : input.type;
+}
+
+/** Whether the core refused a question: it could not read it, or a value is out of range. */
+function isRefused(thrown: unknown): thrown is Error {
+  return isUnreadable(thrown) || (thrown instanceof Error && "code" in thrown && thrown.code === "invalid");
 }
 
 /** Whether the core could not read an input, such as a malformed id. Then the core is unchanged. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Status } from "./core.ts";
 
 import { TourismoError } from "./errors.ts";
-import type { Command, CommandOutcome } from "./generated/types.ts";
+import type { Command, CommandOutcome, FoundDrives } from "./generated/types.ts";
 import type { RequestResult } from "./messages.ts";
 import type { OwnerEvents } from "./owner.ts";
 import { type OwnerLike, Peer } from "./peer.ts";
@@ -53,6 +53,10 @@ class TestOwner implements OwnerLike {
 
   read(): Status {
     return { name: this.name } as unknown as Status;
+  }
+
+  findDrives(): FoundDrives {
+    return { drives: [this.name], years: [], months: [], cars: [] } as unknown as FoundDrives;
   }
 
   tell(input: { type: string }): void {

@@ -34,7 +34,7 @@ export interface Channel {
 }
 
 /** The part of `Owner` that a peer uses. */
-export type OwnerLike = Pick<Owner, "command" | "read" | "device" | "documents" | "tell" | "stop">;
+export type OwnerLike = Pick<Owner, "command" | "read" | "findDrives" | "device" | "documents" | "tell" | "stop">;
 
 export interface PeerEvents {
   changed(topics: readonly Topic[]): void;
@@ -297,6 +297,8 @@ async function perform(owner: OwnerLike, ask: PageRequest): Promise<RequestResul
       return owner.command(ask.command);
     case "read":
       return owner.read(ask.topic);
+    case "findDrives":
+      return owner.findDrives(ask.query);
     case "device":
       return owner.device();
     case "documents":

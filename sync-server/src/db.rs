@@ -20,6 +20,7 @@ pub(crate) mod feed;
 pub(crate) mod feed_items;
 pub(crate) mod follows;
 pub(crate) mod hidden_comments;
+pub(crate) mod inbox;
 pub(crate) mod invitations;
 pub(crate) mod meet_search;
 pub(crate) mod meets;

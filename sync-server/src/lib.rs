@@ -56,6 +56,7 @@ use self::notify::newest_page::NewestPage;
 pub use self::operators::SecretError;
 pub use self::operators::client::Admin;
 use self::operators::{OperatorSecret, OperatorState};
+use self::read::inbox::InboxPosts;
 use self::read::syndication::Site;
 use self::read::tracks::Tracks;
 use self::runtime::background_thread::BackgroundThread;
@@ -330,6 +331,12 @@ impl Server {
                 compressed: Compressed::default(),
                 bodies: bodies.clone(),
                 read_queue: read_queue.clone(),
+            }),
+            inbox_posts: Arc::new(InboxPosts {
+                readers: answer_readers.clone(),
+                relay: identity.id,
+                clock: clock.clone(),
+                writer: writer.clone(),
             }),
             limiter: limiter.clone(),
             metrics: metrics.clone(),

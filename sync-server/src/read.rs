@@ -6,6 +6,7 @@ pub(crate) mod drives;
 pub(crate) mod feed;
 pub(crate) mod formats;
 pub(crate) mod geojson;
+pub(crate) mod inbox;
 pub(crate) mod invitations;
 pub(crate) mod me;
 pub(crate) mod meets;

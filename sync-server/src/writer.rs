@@ -22,9 +22,11 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 use tourismo_core::admission::ActorClaims;
 use tourismo_core::change::ScannedChange;
+use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::membership::Statement;
 use tourismo_core::session::relay::ChangeOutcome;
+use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{Grant, NackCode, Offer};
 
 use self::append::{Append, AppendResult};
@@ -41,7 +43,7 @@ use crate::db::reports::{NewReport, Reported};
 use crate::db::roads::RoadUpdate;
 use crate::db::snapshots::{Snapshot, SnapshotTarget};
 use crate::db::sqlite::Checkpointer;
-use crate::db::{self, Claim, OpenError, accounts, sql};
+use crate::db::{self, Claim, OpenError, accounts, inbox, sql};
 use crate::notify::event_bus::EventBus;
 use crate::notify::head_notifier::HeadNotifier;
 use crate::notify::membership_notifier::MembershipNotifier;
@@ -158,6 +160,32 @@ pub(crate) enum InvitationAct {
     Create { hash: CodeHash, uses: u32, days: u32, note: String },
     /// Revokes the one with this number.
     Revoke(u64),
+}
+
+/// What is done with the inbox of an account.
+#[derive(Clone, Debug)]
+pub(crate) enum InboxAct {
+    /// Gives it a new address, with this secret.
+    Open(inbox::Secret),
+    /// Ends its address.
+    Close,
+    /// Stores what a recorder posted to the address with this secret.
+    Post { secret: inbox::Secret, source: SourceNames, recorder: String, fixes: Vec<Fix>, refused: usize },
+    /// Deletes what a recorder posted, up to this time.
+    Take { recorder: String, until: Timestamp },
+}
+
+/// The result of an [`InboxAct`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InboxResult {
+    /// It is done.
+    Done,
+    /// There is no such address.
+    Unknown,
+    /// Too many fixes wait.
+    Full,
+    /// There is no space for this account.
+    NoRoom,
 }
 
 /// One step of making a snapshot.
@@ -284,6 +312,11 @@ impl Writer {
     /// Stores a report within the bounds.
     pub(crate) async fn report(&self, report: NewReport) -> Result<Reported, Unavailable> {
         self.submit(|reply| Job::Report { report, reply }).await
+    }
+
+    /// Changes the inbox of an account. What was posted is on disk when this returns. `[I2]`
+    pub(crate) async fn inbox(&self, account: AccountId, act: InboxAct) -> Result<InboxResult, Unavailable> {
+        self.submit(|reply| Job::Inbox { account, act, reply }).await
     }
 
     /// Returns when the task reached this job: without an error, unless the last commit failed and a new one fails,
@@ -602,6 +635,7 @@ impl Task {
                 Job::Invite { act, reply } => reply.hold(append.invite(act).await?),
                 Job::Redeem { hash, account, reply } => reply.hold(append.redeem(*hash, *account).await?),
                 Job::Report { report, reply } => reply.hold(append.report(report).await?),
+                Job::Inbox { account, act, reply } => reply.hold(append.inbox(*account, act).await?),
                 Job::Ping(reply) => reply.hold(()),
                 Job::Stop => {}
             }

@@ -5,6 +5,8 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { until } from "./relay.mjs";
+
 const dist = fileURLToPath(new URL("../../pwa-shim/dist/", import.meta.url));
 const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm" };
 
@@ -28,4 +30,13 @@ export async function serveApp(test, released = (_, body) => body) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   test.after(() => server.close());
   return `http://localhost:${server.address().port}/`;
+}
+
+/** Waits until a list of drives has this many rows. Rows are drawn as the user scrolls. */
+export async function allDrives(page, count) {
+  await until(`${count} drives are shown`, async () => {
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+    return (await page.getByTestId("drive").count()) === count;
+  });
+  await page.evaluate(() => scrollTo(0, 0));
 }

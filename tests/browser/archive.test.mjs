@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { serveApp } from "./app.mjs";
+import { allDrives, serveApp } from "./app.mjs";
 import { errorsOf, kill, newProfile, openPhone } from "./chromium.mjs";
 import { FIXES, gpx } from "./files.mjs";
 import { until } from "./relay.mjs";
@@ -106,7 +106,7 @@ async function reported(page) {
 /** Everything that a person sees: drives with their positions as a file, cars and settings. */
 async function contentOf(page, address) {
   await page.goto(`${address}#/drives`);
-  await until("the drives are shown", async () => (await page.getByTestId("drive").count()) === DRIVES);
+  await allDrives(page, DRIVES);
   const drives = await page.getByTestId("drive").evaluateAll((rows) =>
     rows.map((row) => {
       const text = row.cloneNode(true);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 
-import { serveApp } from "./app.mjs";
+import { allDrives, serveApp } from "./app.mjs";
 import { errorsOf, kill, newProfile, openPhone } from "./chromium.mjs";
 import { FIXES, gpx, zip } from "./files.mjs";
 import { until } from "./relay.mjs";
@@ -117,7 +117,7 @@ test("drives_of_other_apps_come_in_without_network_and_go_out_again", { timeout:
   await open();
   await page.getByTestId("import-report").getByText(`${MANY} drives`).waitFor();
   await page.getByRole("link", { name: "Show drives" }).click();
-  await until("each is there once", async () => (await page.getByTestId("drive").count()) === MANY + 2);
+  await allDrives(page, MANY + 2);
 
   // Files are dropped, and an import is cancelled: the drives until then stay, and the others are new.
   const more = Object.fromEntries(Array.from({ length: MANY }, (_, i) => [`${i}.gpx`, gpx(`More ${i}`, 10 + MANY + i)]));

@@ -19,6 +19,7 @@ pub mod rest;
 pub mod road_reads;
 pub mod roads;
 pub mod rows;
+pub mod search;
 pub mod sizes;
 pub mod tap;
 pub mod upload;

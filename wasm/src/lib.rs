@@ -11,6 +11,7 @@ use std::fmt::Display;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_wasm_bindgen::Serializer;
+use tourismo_core::docs::Invalid;
 use tourismo_core::replica::{OpenError, Replica};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -58,6 +59,16 @@ impl Core {
     /// `not_convertible`
     pub fn drives(&self) -> Result<JsValue, JsValue> {
         to_js(&self.replica.drives())
+    }
+
+    /// Finds drives, and sums them up.
+    ///
+    /// # Errors
+    /// `not_convertible`, or `invalid` with the field and what it may be.
+    #[wasm_bindgen(js_name = findDrives)]
+    pub fn find_drives(&self, query: JsValue) -> Result<JsValue, JsValue> {
+        let invalid = |error: Invalid| js_error("invalid", &error.to_string());
+        to_js(&self.replica.find_drives(&from_js(query)?).map_err(invalid)?)
     }
 
     /// Returns all cars, the newest first.

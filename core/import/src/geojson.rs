@@ -30,7 +30,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Draft>, FileError> {
     Ok(drafts)
 }
 
-fn take(feature: &Value, drafts: &mut Vec<Draft>, points: &mut Draft) {
+pub(crate) fn take(feature: &Value, drafts: &mut Vec<Draft>, points: &mut Draft) {
     let empty = Map::new();
     let properties = feature.get("properties").and_then(Value::as_object).unwrap_or(&empty);
     let geometry = feature.get("geometry").unwrap_or(feature);

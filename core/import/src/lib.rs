@@ -2,7 +2,7 @@
 //!
 //! [`Import`] reads one file, a drive or an archive of thousands, and returns its drives one by one, and for each part that
 //! cannot be read the reason. The format is found by content, never by name. One file of an archive is in memory at a time.
-//! [`write`] writes files.
+//! [`write`] writes files. [`post`] reads what background recorders post to a server, and [`trips`] finds the drives in it.
 //!
 //! This crate has no clock, no randomness, and no IO except the reader that the caller passes. It expands no entity of an XML
 //! file, and every unpacked file has a limit ([`MAX_BYTES`]).
@@ -18,6 +18,7 @@ mod import;
 mod kml;
 mod nmea;
 mod numbers;
+pub mod post;
 mod strava;
 mod table;
 mod takeout;
@@ -27,6 +28,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
+pub mod trips;
 mod vbo;
 pub mod write;
 mod xml;

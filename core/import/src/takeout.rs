@@ -1,6 +1,6 @@
 //! The location history of Google: `Records.json` of Takeout, and the Timeline that Android and iOS phones export.
 //!
-//! These are positions of whole years, not drives. [`Trips`] finds the drives in them by movement. `Records.json` has up to
+//! These are positions of whole years, not drives: [`Trips`] finds the drives in them by movement. `Records.json` has up to
 //! gigabytes, so it is read as a stream.
 
 use std::io::Read;
@@ -8,23 +8,12 @@ use std::io::Read;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tourismo_core::fix::Fix;
-use tourismo_core::geodesy::{Position, distance_m};
 use tourismo_core::time::Timestamp;
 
 use crate::found::{Draft, FileError};
 use crate::numbers::{bare_fix, number_of, time_of, unix_time};
+use crate::trips::{Trip, Trips};
 
-/// A step of at least this speed is movement, metres per second.
-const MOVING_MPS: f64 = 2.5;
-/// A trip ends after this time without movement, and at a gap of this length, milliseconds.
-const STOP_MS: i64 = 600_000;
-const GAP_MS: i64 = 1_200_000;
-/// A trip is a drive if it has this length, number of positions and speed of a step.
-const MIN_M: f64 = 1_000.0;
-const MIN_FIXES: usize = 5;
-const DRIVING_MPS: f64 = 7.0;
-/// Positions with a larger uncertainty come from radio cells, metres.
-const MAX_ACCURACY_M: f64 = 100.0;
 /// Maximum number of drives of a file.
 const MAX_DRIVES: usize = 20_000;
 
@@ -44,12 +33,12 @@ fn is_of_ios(start: &str) -> bool {
 
 /// Reads `Records.json`, a drive for each trip.
 pub(crate) fn read_records(reader: impl Read) -> Result<Vec<Draft>, FileError> {
-    let mut trips = Trips::default();
+    let mut history = History::default();
     let mut json = serde_json::Deserializer::from_reader(std::io::BufReader::new(reader));
-    let broken = Records(&mut trips).deserialize(&mut json).err();
+    let broken = Records(&mut history).deserialize(&mut json).err();
     match broken {
-        Some(error) if trips.points == 0 => Err(FileError::damaged(error)),
-        broken => Ok(trips.finish(broken.map(|error| error.to_string()))),
+        Some(error) if history.points == 0 => Err(FileError::damaged(error)),
+        broken => Ok(history.finish(broken.map(|error| error.to_string()))),
     }
 }
 
@@ -67,76 +56,37 @@ pub(crate) fn read_timeline(bytes: &[u8]) -> Result<Vec<Draft>, FileError> {
     let mut fixes: Vec<Fix> = timeline.semantic_segments.iter().flat_map(Segment::fixes).collect();
     fixes.extend(timeline.raw_signals.iter().filter_map(|signal| signal.position.as_ref()?.fix()));
     fixes.sort_by_key(|fix| fix.fixed_at);
-    let mut trips = Trips::default();
-    fixes.into_iter().for_each(|fix| trips.add(fix, ""));
-    Ok(trips.finish(None))
+    let mut history = History::default();
+    fixes.into_iter().for_each(|fix| history.add(fix, ""));
+    Ok(history.finish(None))
 }
 
-/// The drives among the positions of years. The order of time may be reversed, as in old exports.
+/// The drives among the positions of years, which may be from the newest to the oldest, as in old exports.
 #[derive(Default)]
-struct Trips {
+struct History {
+    trips: Trips,
     drafts: Vec<Draft>,
-    /// The positions of the present trip.
-    trip: Vec<Fix>,
-    /// The number of its positions up to the end of its last movement.
-    moved: usize,
-    length_m: f64,
-    max_mps: f64,
-    kind: String,
-    before: Option<Fix>,
     points: usize,
 }
 
-impl Trips {
+impl History {
     fn add(&mut self, fix: Fix, kind: &str) {
         self.points += 1;
-        let Ok(fix) = fix.quantised() else { return };
-        if fix.accuracy_m.is_some_and(|accuracy_m| accuracy_m > MAX_ACCURACY_M) {
-            return;
-        }
-        let Some(before) = self.before.replace(fix) else { return };
-        let ms = fix.fixed_at.millis_since(before.fixed_at).abs();
-        let step_m = distance_m(Position::from(&before), Position::from(&fix));
-        let mps = step_m * 1000.0 / ms.max(1) as f64;
-        if ms > GAP_MS {
-            return self.end();
-        }
-        let is_moving = ms > 0 && mps >= MOVING_MPS;
-        if self.trip.is_empty() {
-            if !is_moving {
-                return;
-            }
-            self.trip.push(before);
-        }
-        self.trip.push(fix);
-        if is_moving {
-            self.moved = self.trip.len();
-            self.length_m += step_m;
-            self.max_mps = self.max_mps.max(mps);
-            if self.kind.is_empty() {
-                kind.clone_into(&mut self.kind);
-            }
-        }
-        let last_moved = self.trip.get(self.moved.saturating_sub(1)).copied().unwrap_or(fix);
-        if fix.fixed_at.millis_since(last_moved.fixed_at).abs() > STOP_MS {
-            self.end();
+        if let Some(trip) = self.trips.add(fix, kind) {
+            self.keep(trip);
         }
     }
 
-    /// Ends the present trip, which is kept if it is a drive.
-    fn end(&mut self) {
-        let mut fixes = std::mem::take(&mut self.trip);
-        fixes.truncate(std::mem::take(&mut self.moved));
-        let (length_m, max_mps) = (std::mem::take(&mut self.length_m), std::mem::take(&mut self.max_mps));
-        let kind = std::mem::take(&mut self.kind);
-        let is_drive = length_m >= MIN_M && fixes.len() >= MIN_FIXES && max_mps >= DRIVING_MPS;
-        if is_drive && self.drafts.len() < MAX_DRIVES {
+    fn keep(&mut self, Trip { fixes, kind, .. }: Trip) {
+        if self.drafts.len() < MAX_DRIVES {
             self.drafts.push(Draft { kind: Some(kind), points: fixes.len(), fixes, ..Draft::default() });
         }
     }
 
     fn finish(mut self, broken: Option<String>) -> Vec<Draft> {
-        self.end();
+        if let Some(trip) = self.trips.end() {
+            self.keep(trip);
+        }
         if let (Some(broken), Some(last)) = (broken, self.drafts.last_mut()) {
             last.note(|| broken);
         }
@@ -145,7 +95,7 @@ impl Trips {
 }
 
 /// Reads the locations of `Records.json` one by one.
-struct Records<'a>(&'a mut Trips);
+struct Records<'a>(&'a mut History);
 
 impl<'de> DeserializeSeed<'de> for Records<'_> {
     type Value = ();
@@ -174,7 +124,7 @@ impl<'de> Visitor<'de> for Records<'_> {
     }
 }
 
-struct Locations<'a>(&'a mut Trips);
+struct Locations<'a>(&'a mut History);
 
 impl<'de> DeserializeSeed<'de> for Locations<'_> {
     type Value = ();

@@ -1,7 +1,7 @@
 //! A row of each kind with a value in every field. Tests compare how rows are stored, and fail if that changes without a new
 //! version.
 
-use super::{DocumentRow, PublishedRow};
+use super::{DocumentRow, PublishedRow, Squares};
 use crate::docs::drive::{DriveConflict, DriveFields, OpenEnds, SourceDigest};
 use crate::docs::logbook::{Cost, LogEntry, LogKind};
 use crate::docs::meet::{MeetFields, MeetRow};
@@ -128,7 +128,7 @@ fn track() -> DocumentRow {
     let stretch = RoadStretch { from_at: AT, to_at: AT + 1, from: [8.0, 46.0], to: [8.5, 46.5], score };
     let view = RoadView { score: Some(score), stretches: vec![stretch] };
     let stop = Position { lat_deg: 46.0, lon_deg: 8.0 };
-    DocumentRow::Track(Box::new(view), Some([8.0, 46.0, 9.0, 47.0]), vec![stop])
+    DocumentRow::Track(Box::new(view), Some([8.0, 46.0, 9.0, 47.0]), vec![stop], Squares::of([stop]))
 }
 
 fn published() -> PublishedRow {

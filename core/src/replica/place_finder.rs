@@ -84,7 +84,7 @@ impl PlaceFinder {
         let Some((_, DocumentRow::Drive(fields))) = context.documents.rows().find(is_it) else { return };
         let Some(track) = fields.track.filter(|_| fields.ended_at.is_some() && !fields.deleted) else { return };
         let open = fields.open_ends;
-        let Some(DocumentRow::Track(_, _, stops)) = context.documents.row(&track) else { return };
+        let Some(DocumentRow::Track(_, _, stops, _)) = context.documents.row(&track) else { return };
         for (index, stop) in stops.clone().into_iter().enumerate() {
             if is_known(stop, places) {
                 continue;

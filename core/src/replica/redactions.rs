@@ -174,7 +174,7 @@ impl RedactionReconciler {
                 continue;
             }
             let bounds = fields.track.and_then(|track| match context.documents.row(&track) {
-                Some(DocumentRow::Track(_, bounds, _)) if !context.documents.is_stale(&track) => *bounds,
+                Some(DocumentRow::Track(_, bounds, ..)) if !context.documents.is_stale(&track) => *bounds,
                 _ => None,
             });
             let is_near = |place: &Place| bounds.is_none_or(|bounds| place.may_hide_in(bounds));
@@ -209,7 +209,7 @@ impl RedactionReconciler {
         let Some(copy) = fields.published else { return Progress::Settled };
         let is_shown = !fields.deleted && fields.visibility != Visibility::Private;
         let stops = match fields.track.and_then(|track| context.documents.row(&track)) {
-            Some(DocumentRow::Track(_, _, stops)) => stops.clone(),
+            Some(DocumentRow::Track(_, _, stops, _)) => stops.clone(),
             _ => Vec::new(),
         };
         if context.documents.is_stale(&drive) {

@@ -2,6 +2,7 @@
 
 mod archive;
 mod importing;
+mod search;
 
 use ed25519_dalek::{Signer, SigningKey};
 use serde_bytes::ByteBuf;

@@ -1,6 +1,7 @@
 //! The views of a replica: plain values for screens, built on request.
 
 pub(super) mod build;
+pub mod search;
 
 use serde::Serialize;
 

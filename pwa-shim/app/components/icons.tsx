@@ -47,6 +47,12 @@ export const SettingsIcon = () => (
   </Icon>
 );
 
+export const FilterIcon = () => (
+  <Icon>
+    <path d="M4 6h16M7 12h10M10 18h4" />
+  </Icon>
+);
+
 export const BackIcon = () => (
   <Icon>
     <path d="m14 5-7 7 7 7" />

@@ -6,6 +6,7 @@ import type { CarFields, CarView, LogEntry, LogItem } from "@tourismo/client";
 import { carDetails, carName } from "../car-name.ts";
 import { CarForm } from "../components/car-form.tsx";
 import { StatBox } from "../components/drive-stats.tsx";
+import { GrowingList } from "../components/growing-list.tsx";
 import { BackIcon, PlusIcon } from "../components/icons.tsx";
 import { freshEntry, LogForm } from "../components/log-form.tsx";
 import { hasDraft } from "../drafts.ts";
@@ -154,11 +155,9 @@ function History({ car }: { car: CarView }) {
       {driven.length === 0 ? (
         <p class="hint">None yet. Choose this car before you record, or later on the page of a drive.</p>
       ) : null}
-      <ul class="list">
-        {driven.map((drive) => (
-          <DriveRow key={drive.id} drive={drive} />
-        ))}
-      </ul>
+      <GrowingList name="car" content={car.id} class="list" items={driven}>
+        {(drive) => <DriveRow key={drive.id} drive={drive} />}
+      </GrowingList>
     </section>
   );
 }

@@ -4,40 +4,71 @@ import type { DriveView, RecordingView, RoadView } from "@tourismo/client";
 
 import { carName } from "../car-name.ts";
 import { Badge } from "../components/badge.tsx";
+import { DriveSearch } from "../components/drive-search.tsx";
 import { RowStats } from "../components/drive-stats.tsx";
+import { GrowingList } from "../components/growing-list.tsx";
 import { Progress } from "../components/progress.tsx";
 import { RecoveryReminder } from "../components/recovery-reminder.tsx";
 import { ScoreLine } from "../components/score.tsx";
+import { clearFilter, driveFilter, isFiltered } from "../drive-filter.ts";
 import { cars, drives, recording, status, units } from "../engine.ts";
-import { clock, day, distance, titleOf } from "../format.ts";
+import { clock, count, day, longDistance, titleOf } from "../format.ts";
+import { useFoundDrives } from "../found-drives.ts";
 import { describeRecording, describeSync } from "../messages.ts";
 import { href } from "../route.ts";
 import { bandOf } from "../score-bands.ts";
 
 export function DrivesScreen() {
-  const all = drives.value;
-  if (all === undefined) return <p class="opening">Opening…</p>;
+  const isSearching = isFiltered(driveFilter.value);
+  const found = useFoundDrives(isSearching);
+  if (drives.value === undefined) return <p class="opening">Opening…</p>;
   const recorded = recording.value;
-  const shown = all.filter(({ id }) => id !== recorded?.drive);
+  const all = drives.value.filter(({ id }) => id !== recorded?.drive);
+  const shown = isSearching ? matching(all, found?.drives) : all;
   return (
     <section class="page">
       <header class="page-head">
         <h1>Drives</h1>
-        {shown.length > 0 ? <Sums drives={shown} /> : null}
-        <a class="button small" href={href({ screen: "import" })}>
-          Import
-        </a>
+        <div class="head-buttons">
+          {all.length > 0 ? (
+            <a class="button small" href={href({ screen: "totals" })}>
+              Totals
+            </a>
+          ) : null}
+          <a class="button small" href={href({ screen: "import" })}>
+            Import
+          </a>
+        </div>
       </header>
-      {shown.length > 0 && status.value ? <Progress status={status.value} drives={shown} /> : null}
-      <RecoveryReminder hasDrives={shown.some(({ endedAt }) => endedAt !== null)} />
+      {all.length > 0 && status.value ? <Progress status={status.value} drives={all} /> : null}
+      <RecoveryReminder hasDrives={all.some(({ endedAt }) => endedAt !== null)} />
       {recorded ? <Recorded view={recorded} /> : null}
-      {shown.length === 0 && !recorded ? <Empty /> : null}
-      <ul class="list cards">
-        {shown.map((drive) => (
-          <DriveRow key={drive.id} drive={drive} />
-        ))}
-      </ul>
+      {all.length > 0 || isSearching ? <DriveSearch /> : null}
+      {all.length > 0 ? <Sums drives={shown} /> : null}
+      {all.length === 0 && !recorded ? <Empty /> : null}
+      {all.length > 0 && found?.drives.length === 0 ? <NothingFound /> : null}
+      <GrowingList name="drives" content={JSON.stringify(driveFilter.value)} class="list cards" items={shown}>
+        {(drive) => <DriveRow key={drive.id} drive={drive} />}
+      </GrowingList>
     </section>
+  );
+}
+
+/** The drives that were found; all before the first answer. */
+function matching(all: readonly DriveView[], ids: readonly string[] | undefined): readonly DriveView[] {
+  if (ids === undefined) return all;
+  const found = new Set(ids);
+  return all.filter(({ id }) => found.has(id));
+}
+
+function NothingFound() {
+  return (
+    <div class="empty">
+      <p>No drives found.</p>
+      <button type="button" class="button" onClick={clearFilter}>
+        Show all
+      </button>
+    </div>
   );
 }
 
@@ -55,13 +86,13 @@ function Recorded({ view }: { view: RecordingView }) {
 }
 
 function Sums({ drives }: { drives: readonly DriveView[] }) {
-  const { value, unit } = distance(
+  const { value, unit } = longDistance(
     drives.reduce((sum, { stats }) => sum + (stats?.distanceM ?? 0), 0),
     units(),
   );
   return (
-    <p class="hint">
-      {drives.length === 1 ? "1 drive" : `${drives.length} drives`}, {value} {unit}
+    <p class="hint" data-testid="sums">
+      {drives.length === 1 ? "1 drive" : `${count(drives.length)} drives`}, {value} {unit}
     </p>
   );
 }

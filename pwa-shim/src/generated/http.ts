@@ -136,6 +136,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/inbox/{secret}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same for recorders that send one position as the parameters of a query, such as GPSLogger. `[I1]` `[I2]` `[I3]` */
+        get: operations["get_to_inbox"];
+        put?: never;
+        /**
+         * Stores positions of OwnTracks, Overland or Traccar's client for the account whose address this is. They are on disk when
+         *     this answers. A repeated post adds nothing. `[I1]` `[I2]` `[I3]`
+         */
+        post: operations["post_to_inbox"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/invitations/redeem": {
         parameters: {
             query?: never;
@@ -304,6 +325,95 @@ export interface paths {
         get: operations["in_common"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** My inbox: its address, and the drives that wait in it. `[I4]` */
+        get: operations["own_inbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/inbox/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends the address of my inbox. What waits stays until a device takes it. `[I1]` */
+        post: operations["close_inbox"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/inbox/drives/{source}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The fixes of a drive in my inbox: 64 bytes each, eight IEEE 754 doubles, little endian: time in milliseconds since 1970,
+         *     latitude, longitude, degrees, accuracy, altitude, its accuracy, metres, heading, degrees, speed, metres per second. NaN stands
+         *     for an absent value. `[I4]`
+         */
+        get: operations["own_inbox_fixes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/inbox/open": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives my inbox a new secret address. The one before, if any, ends at once. `[I1]` */
+        post: operations["open_inbox"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/inbox/take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Deletes what a recorder posted, up to a time: a device has made a drive of it, or it belongs to no drive. `[I6]` */
+        post: operations["take_from_inbox"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1237,6 +1347,38 @@ export interface components {
             /** @description For the parameter `after` of the next page; absent on the last one. */
             next?: string | null;
         };
+        /** @description Fixes of a recorder that belong to no drive. */
+        IdleItem: {
+            recorder: string;
+            /**
+             * Format: int64
+             * @description The time of the last one.
+             */
+            until: number;
+        };
+        /** @description A drive that waits in my inbox. */
+        InboxDriveItem: {
+            /** Format: double */
+            distanceM: number;
+            /** Format: int64 */
+            endedAt: number;
+            /**
+             * Format: int64
+             * @description The number of its fixes.
+             */
+            fixes: number;
+            /** @description Whether it has ended: its recorder stood for ten minutes, or sent nothing for an hour. */
+            isFinished: boolean;
+            /** @description The name by which the recorder calls its phone; may be empty. */
+            recorder: string;
+            /** @description The id of its source, 64 hexadecimal digits: the same for each device that asks. */
+            source: string;
+            /**
+             * Format: int64
+             * @description Milliseconds since 1970 UTC.
+             */
+            startedAt: number;
+        };
         /** @description A page of a feed as JSON Feed 1.1. */
         JsonFeed: {
             feed_url: string;
@@ -1507,6 +1649,30 @@ export interface components {
             /** @description For the parameter `after` of the next page; absent on the last one. */
             next?: string | null;
         };
+        /** @description My inbox. */
+        OwnInbox: {
+            /** @description The drives that wait, by recorder, each recorder's in the order of time. */
+            drives: components["schemas"]["InboxDriveItem"][];
+            /** @description What can be deleted, because it is part of no drive. */
+            idle: components["schemas"]["IdleItem"][];
+            /**
+             * Format: int64
+             * @description When something was posted last.
+             */
+            postedAt?: number | null;
+            /**
+             * Format: int64
+             * @description The number of posted positions that could not be used, since the address exists.
+             */
+            refused: number;
+            /** @description The secret part of its address; absent while it has none. */
+            secret?: string | null;
+            /**
+             * Format: int64
+             * @description The number of fixes that wait.
+             */
+            waiting: number;
+        };
         /** @description The account's own profile. */
         OwnProfile: {
             /** Format: uuid */
@@ -1764,6 +1930,15 @@ export interface components {
              * @description 0 to 100.
              */
             score: number;
+        };
+        /** @description What was taken from an inbox. */
+        Taken: {
+            recorder: string;
+            /**
+             * Format: int64
+             * @description The time of its last fix.
+             */
+            until: number;
         };
         /** @description Sums over drives. */
         TotalsItem: {
@@ -2385,6 +2560,198 @@ export interface operations {
                 };
                 content: {
                     "application/feed+json": components["schemas"]["JsonFeed"];
+                };
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    get_to_inbox: {
+        parameters: {
+            query?: {
+                /** @description Latitude, degrees north. */
+                lat?: number;
+                /** @description Longitude, degrees east. */
+                lon?: number;
+                /** @description ISO 8601, or seconds or milliseconds since 1970; the time of the request if it is missing. Further parameters are those of the OsmAnd protocol. */
+                time?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The secret part of the address, 32 hexadecimal digits. */
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stored. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
+                };
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    post_to_inbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The secret part of the address, 32 hexadecimal digits. */
+                secret: string;
+            };
+            cookie?: never;
+        };
+        /** @description A message of OwnTracks, a batch of Overland, or a location of Traccar's client; or the parameters of the OsmAnd protocol, as a form. */
+        requestBody: {
+            content: {
+                "application/json": string;
+            };
+        };
+        responses: {
+            /** @description Stored; the answer is the one that the recorder expects. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string;
                 };
             };
             /** @description Nothing changed since the tag in If-None-Match. */
@@ -3303,6 +3670,442 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PeoplePage"];
                 };
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    own_inbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The inbox. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnInbox"];
+                };
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    close_inbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has no address. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    own_inbox_fixes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The source of the drive. */
+                source: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The fixes, in the order of time. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    open_inbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It has a new address. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    take_from_inbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Taken"];
+            };
+        };
+        responses: {
+            /** @description It is deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Nothing changed since the tag in If-None-Match. */
             304: {

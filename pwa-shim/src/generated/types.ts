@@ -83,6 +83,14 @@ export type CarFields = {
   isPublic: boolean,
 };
 
+/** The sums of a car. */
+export type CarTotals = {
+  /** The car; absent for drives without a car. */
+  car: DocId | null,
+  /** The sums. */
+  totals: DriveTotals,
+};
+
 /** A car in the garage. */
 export type CarView = {
   /** The car. */
@@ -388,6 +396,29 @@ export type DriveConflict = { "field": "car",
   values: Array<Visibility>,
 };
 
+/** Which drives are wanted. Every condition must hold; absent ones hold for all drives. */
+export type DriveQuery = {
+  /**
+   * Words, in upper or lower case. Each of them must be part of the title, the notes, or the make, model, nickname,
+   * year or colour of the car. At most 200 characters.
+   */
+  text?: string,
+  /** The car. */
+  car?: DocId,
+  /**
+   * The earliest start, as the time at which a clock in UTC shows what a clock showed at the start: `Date.UTC(2026,
+   * 5, 14)`, or `valueAsNumber` of an input field.
+   */
+  from?: Timestamp,
+  /** The same for the latest start, which is not included. */
+  until?: Timestamp,
+  /**
+   * West, south, east, north, degrees, as in RFC 7946: the drive was measured there, or at most 1.6 km from there. A
+   * drive whose track was never on this device is not found.
+   */
+  area?: [number, number, number, number],
+};
+
 /** The statistics of a drive, rounded for display: whole metres, 0.1 m/s. */
 export type DriveStats = {
   /** The distance over the ellipsoid, without gaps, metres. */
@@ -432,6 +463,20 @@ export type DriveSync = { "type": "saving" } | { "type": "onPhone",
   changes: number, } | { "type": "refused",
   /** The reason. */
   code: NackCode,
+};
+
+/** Sums over drives. */
+export type DriveTotals = {
+  /** The number of drives, with unfinished ones. */
+  drives: number,
+  /** The distance, metres. */
+  distanceM: number,
+  /** The duration, milliseconds. */
+  durationMs: number,
+  /** The time in motion, milliseconds. */
+  movingMs: number,
+  /** The ascent, metres. */
+  ascentM: number,
 };
 
 /** A drive in a list. */
@@ -591,6 +636,20 @@ export type FoundDrive = {
   problemCount: number,
   /** The positions that have a time, in the order of time, as [`packed`] writes them. */
   fixes: Uint8Array,
+};
+
+/** The drives that were found, and their sums. */
+export type FoundDrives = {
+  /** The drives, newest first. The drive that is being recorded is not among them. */
+  drives: Array<DocId>,
+  /** The sum of all. */
+  total: DriveTotals,
+  /** The sums of each year with a drive, the latest first. A period is that of the local time at the start. */
+  years: Array<PeriodTotals>,
+  /** The sums of each month with a drive, the latest first. */
+  months: Array<PeriodTotals>,
+  /** The sums of each car, the longest distance first. */
+  cars: Array<CarTotals>,
 };
 
 /** A comment that the account removed from its published drive. */
@@ -838,6 +897,14 @@ export type Now = {
    * pages and workers share.
    */
   monotonicMs: number,
+};
+
+/** The sums of a year or a month. */
+export type PeriodTotals = {
+  /** Such as "2026" or "2026-09". */
+  period: string,
+  /** The sums. */
+  totals: DriveTotals,
 };
 
 /** The kind of a place for its owner. It is a label only; [`ZoneSize`] decides what is hidden. */

@@ -76,6 +76,16 @@ impl ApiError {
         ApiError { retry_after_s: Some(3_600), ..error }
     }
 
+    /// The refusal while too many fixes wait in an inbox.
+    pub(crate) fn inbox_full() -> ApiError {
+        let error = ApiError::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "inbox_full",
+            "Too many positions wait in this inbox. Open Tourismo on a device of the account.",
+        );
+        ApiError { retry_after_s: Some(3_600), ..error }
+    }
+
     /// The refusal for a code that invites nobody, or no further account.
     pub(crate) fn bad_invitation() -> ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "bad_invitation", "The invitation is wrong, used, expired or revoked.")

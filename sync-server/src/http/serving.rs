@@ -100,6 +100,11 @@ impl ByteAllowance {
         self.0.store(usize::MAX, Ordering::Relaxed);
     }
 
+    /// Lets the client send this many more bytes with its request, because it has shown that it may.
+    pub(crate) fn extend(&self, bytes: usize) {
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.saturating_add(bytes)));
+    }
+
     /// Resets the limit after an answered request.
     fn renew(&self) {
         if self.0.load(Ordering::Relaxed) != usize::MAX {
@@ -395,6 +400,9 @@ mod tests {
         assert!(allowance.spend(MAX_UNAUTHENTICATED_BYTES).is_ok() && allowance.spend(1).is_err());
         allowance.renew();
         assert!(allowance.spend(MAX_UNAUTHENTICATED_BYTES).is_ok());
+        allowance.renew();
+        allowance.extend(10);
+        assert!(allowance.spend(MAX_UNAUTHENTICATED_BYTES + 10).is_ok() && allowance.spend(1).is_err());
         allowance.lift();
         allowance.renew();
         assert!(allowance.spend(1 << 30).is_ok());

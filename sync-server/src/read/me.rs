@@ -9,6 +9,7 @@ pub(crate) mod drives;
 pub(crate) mod feed;
 pub(crate) mod feed_live;
 pub(crate) mod in_common;
+pub(crate) mod inbox;
 pub(crate) mod meets;
 pub(crate) mod profile;
 pub(crate) mod requests;

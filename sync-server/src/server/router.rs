@@ -28,7 +28,7 @@ use crate::clients::proxy;
 use crate::http::compression;
 use crate::http::error::ApiError;
 use crate::http::serving::Peer;
-use crate::read::{drives, feed, invitations, me, meets, people, recovery, reports, roads, stats};
+use crate::read::{drives, feed, inbox, invitations, me, meets, people, recovery, reports, roads, stats};
 use crate::runtime::metrics::{Metrics, OpenGauge};
 use crate::sync;
 
@@ -107,6 +107,12 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(me::in_common::in_common))
         .routes(routes!(me::devices::own_devices))
         .routes(routes!(me::decisions::own_decisions))
+        .routes(routes!(me::inbox::own_inbox))
+        .routes(routes!(me::inbox::own_inbox_fixes))
+        .routes(routes!(me::inbox::open_inbox))
+        .routes(routes!(me::inbox::close_inbox))
+        .routes(routes!(me::inbox::take_from_inbox))
+        .routes(routes!(inbox::post_to_inbox, inbox::get_to_inbox))
         .routes(routes!(reports::report))
         .routes(routes!(invitations::redeem))
         .routes(routes!(recovery::recoverable_accounts))
@@ -119,7 +125,7 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
 
 /// Returns the router of everything that the server answers.
 pub(crate) fn router(state: AppState) -> Router {
-    // A read token is the only credential, and a page cannot send that of another one, so any page may read and report.
+    // A read token is the only credential, and a page cannot send that of another one, so any page may read, report and use the inbox of its account.
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])

@@ -14,6 +14,7 @@ use crate::http::event_stream::EventStreams;
 use crate::http::readers::{AnswerReaders, BackgroundReaders, Stopping};
 use crate::http::viewer::Viewers;
 use crate::notify::newest_page::NewestPage;
+use crate::read::inbox::InboxPosts;
 use crate::read::stats::TotalsCache;
 use crate::read::syndication::Site;
 use crate::read::tracks::Tracks;
@@ -49,6 +50,7 @@ slices! {
     event_streams: Arc<EventStreams>,
     clock: Arc<Clock>,
     compression: Arc<AnswerCompressor>,
+    inbox_posts: Arc<InboxPosts>,
     limiter: Arc<RateLimiter>,
     metrics: Arc<Metrics>,
     newest_page: Arc<NewestPage>,

@@ -3,6 +3,7 @@
 //! The rules are those of the core ([`tourismo_core::admission`]). This module reads what they need, unless the
 //! writer's memory has it, and writes their results at the end, all at once. It commits nothing.
 
+mod inbox;
 mod members;
 mod operators;
 mod rows;
@@ -271,15 +272,12 @@ impl<'t> Append<'t> {
             if !self.room.is_for(is_new_account) {
                 return Ok(ChangeOutcome::Refused(NackCode::Unavailable));
             }
-            let fits = |(name, most)| self.address_bytes.get(&name).map_or(0, |used| *used) + bytes as u64 <= most;
-            if is_new_account && !self.address_bounds(source).all(fits) {
+            if is_new_account && !self.address_has_room(source, bytes) {
                 return Ok(ChangeOutcome::Refused(NackCode::OverQuota));
             }
         }
         if is_new_account {
-            for (name, _) in self.address_bounds(source) {
-                *self.address_bytes.entry(name).or_default() += bytes as u64;
-            }
+            self.charge_address(source, bytes);
         }
         let log = self.accounts.get_mut(&account).expect("the account has been looked up");
         let known = self.docs.entry(key).or_default();
@@ -345,6 +343,19 @@ impl<'t> Append<'t> {
         let most = self.limits.max_new_bytes_per_address;
         let network = source.network.map(|name| (name, most.saturating_mul(u64::from(NETWORK_SHARE))));
         [(source.host, most)].into_iter().chain(network)
+    }
+
+    /// Returns whether a new account may push this many more bytes from an address today.
+    fn address_has_room(&self, source: &SourceNames, bytes: usize) -> bool {
+        let used = |name| self.address_bytes.get(&name).copied().unwrap_or_default();
+        self.address_bounds(source).all(|(name, most)| used(name) + bytes as u64 <= most)
+    }
+
+    /// Counts bytes that a new account pushes from an address.
+    fn charge_address(&mut self, source: &SourceNames, bytes: usize) {
+        for (name, _) in self.address_bounds(source) {
+            *self.address_bytes.entry(name).or_default() += bytes as u64;
+        }
     }
 
     /// Returns the number of days since 1970.

@@ -8,7 +8,10 @@ use tourismo_core::wire::Grant;
 
 use super::fair_queue::{Owner, SHARE};
 use super::projector::Step;
-use super::{Admitted, Compaction, Examined, InvitationAct, NewDecision, Pusher, ROWS_OF_A_CHANGE, Unavailable};
+use super::{
+    Admitted, Compaction, Examined, InboxAct, InboxResult, InvitationAct, NewDecision, Pusher, ROWS_OF_A_CHANGE,
+    Unavailable,
+};
 use crate::db::decisions::{Decision, Item};
 use crate::db::invitations::{CodeHash, Invitation};
 use crate::db::reports::{NewReport, Reported};
@@ -112,6 +115,12 @@ pub(super) enum Job {
         report: NewReport,
         reply: Reply<Reported>,
     },
+    /// Changes the inbox of an account.
+    Inbox {
+        account: AccountId,
+        act: InboxAct,
+        reply: Reply<InboxResult>,
+    },
     Stop,
 }
 
@@ -119,9 +128,10 @@ impl Job {
     /// Returns the owner of the queue in which it waits.
     pub(super) fn owner(&self) -> Owner {
         match self {
-            Job::Admit { account, .. } | Job::Declare { account, .. } | Job::Vouch { account, .. } => {
-                Owner::Account(*account)
-            }
+            Job::Admit { account, .. }
+            | Job::Declare { account, .. }
+            | Job::Vouch { account, .. }
+            | Job::Inbox { account, .. } => Owner::Account(*account),
             Job::Commit { pusher, .. } => Owner::Account(pusher.account),
             Job::Ping(_) | Job::Stop => Owner::Relay,
             Job::Compact { .. } => Owner::Snapshots,
@@ -139,6 +149,8 @@ impl Job {
                 let bytes: usize = changes.iter().map(|change| change.offer.chunk.0.len()).sum();
                 changes.len() + bytes / BYTES_OF_A_CHANGE
             }
+            Job::Inbox { act: InboxAct::Post { fixes, .. }, .. } => 1 + fixes.len() / ROWS_OF_A_CHANGE,
+            Job::Inbox { .. } => 1,
             Job::WriteRows { steps, .. } => steps.iter().map(Step::rows).sum::<usize>().div_ceil(ROWS_OF_A_CHANGE),
             Job::Compact { .. } | Job::ApplyRoads { .. } | Job::Decide { .. } => SHARE,
             Job::Dismiss { .. } | Job::Invite { .. } | Job::Redeem { .. } | Job::Report { .. } => 1,
@@ -162,6 +174,7 @@ impl Job {
             Job::Report { reply, .. } => reply.send(is_on_disk),
             Job::Invite { reply, .. } => reply.send(is_on_disk),
             Job::Redeem { reply, .. } => reply.send(is_on_disk),
+            Job::Inbox { reply, .. } => reply.send(is_on_disk),
             Job::Stop => {}
         }
     }

@@ -141,7 +141,8 @@ async fn reads(relay: &Relay) -> Vec<(String, Vec<(String, String)>)> {
         let parameters = read["get"]["parameters"].as_array().cloned().unwrap_or_default();
         (path.clone(), parameters.iter().map(|it| (text(&it["name"]), text(&it["in"]))).collect())
     };
-    api["paths"].as_object().unwrap().iter().map(of).collect()
+    let paths = api["paths"].as_object().unwrap().iter();
+    paths.filter(|(_, methods)| methods.get("get").is_some()).map(of).collect()
 }
 
 async fn ask(relay: &Relay, path: &str, headers: &str) -> Answer {

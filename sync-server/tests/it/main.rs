@@ -14,6 +14,7 @@ mod engagement;
 mod engines;
 mod handshake;
 mod harness;
+mod inbox;
 mod limits;
 mod live;
 mod maintenance;

@@ -128,10 +128,11 @@ fn paths(scene: &Scene) -> Vec<String> {
             continue;
         }
         let mut made = vec![path.clone()];
-        for name in ["person", "id", "car", "z", "x", "y", "lookup"] {
+        for name in ["person", "id", "car", "z", "x", "y", "lookup", "secret", "source"] {
             let values: Vec<String> = match name {
                 "person" => vec!["canaryanna".into(), anna.clone(), "ben".into(), ben.clone()],
-                "lookup" => vec!["0".repeat(64)],
+                "lookup" | "source" => vec!["0".repeat(64)],
+                "secret" => vec!["0".repeat(32)],
                 "z" => vec!["8".into()],
                 "x" => vec!["136".into()],
                 "y" => vec!["90".into()],

@@ -74,6 +74,26 @@ pub fn openings(root: &Path, opened: &Opened) -> anyhow::Result<Openings> {
     measured(&root.join("tests/bench/open.mjs"), &given)
 }
 
+/// A search of one's drives, by `tests/bench/search.mjs`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Searches {
+    /// The median of the milliseconds after a letter.
+    pub median_ms: f64,
+    /// The milliseconds after the letter with the slowest search.
+    pub slowest_ms: f64,
+    /// The number of drives that the whole text finds.
+    pub found: usize,
+}
+
+/// Measures in Node a search among this number of drives while this text is typed.
+///
+/// # Errors
+/// If the package is not built, or Node fails.
+pub fn searches(root: &Path, drives: usize, typed: &str) -> anyhow::Result<Searches> {
+    measured(&root.join("tests/bench/search.mjs"), &json!({ "drives": drives, "typed": typed }))
+}
+
 /// Measures Automerge's npm module on the same fixes in Node.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 use tourismo_tests::bench::peers::Peer;
 use tourismo_tests::bench::{
     costs, follower, groups, history, hostile, load, machine, reads, reconnect, recorders, rest, road_reads, roads,
-    rows, sizes, upload,
+    rows, search, sizes, upload,
 };
 
 /// Measure the figures and print them as tables in Markdown.
@@ -70,6 +70,8 @@ enum Part {
     Recorders,
     /// The cost of a fix and of a long drive.
     Costs,
+    /// The cost of a search of one's drives.
+    Search,
     /// The cost of finding roads.
     Roads,
     /// The latency of road reads with the roads of a continent.
@@ -127,6 +129,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             Part::Sizes => sizes::table().await?,
             Part::Recorders => recorders::table().await?,
             Part::Costs => costs::table(&root, !peers.is_empty()).await?,
+            Part::Search => search::table(&root)?,
             Part::Roads => roads::table()?,
             Part::RoadReads => road_reads::table(cli.segments).await?,
             Part::Hostile => hostile::table().await?,

@@ -54,7 +54,7 @@ impl Network {
                 }
                 let road = fields.track.and_then(|track| rows.get(&track)).filter(|_| view.ended_at.is_some());
                 let is_whole = view.sync == DriveSync::OnRelay { track_here: true };
-                if let Some(DocumentRow::Track(road, bounds, _)) = road.filter(|_| is_whole)
+                if let Some(DocumentRow::Track(road, bounds, ..)) = road.filter(|_| is_whole)
                     && (view.road.as_ref(), view.bounds) != (Some(&**road), *bounds)
                 {
                     return Err(format!("phone {phone} shows the road of the relay's track: {view:?} has {road:?}"));

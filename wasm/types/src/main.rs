@@ -20,6 +20,8 @@ fn declare_all(module: &mut Module) {
     module.visit::<io::Effect>();
     module.visit::<views::RecordingView>();
     module.visit::<views::DriveView>();
+    module.visit::<views::search::DriveQuery>();
+    module.visit::<views::search::FoundDrives>();
     module.visit::<views::CarView>();
     module.visit::<views::SocialView>();
     module.visit::<views::MeetView>();

@@ -141,7 +141,7 @@ impl Replica {
             let DocumentRow::Drive(fields) = row else { return None };
             let ended_at = fields.ended_at.filter(|_| !fields.deleted)?;
             let bounds = match fields.track.and_then(|track| self.documents.row(&track)) {
-                Some(DocumentRow::Track(_, bounds, _)) => *bounds,
+                Some(DocumentRow::Track(_, bounds, ..)) => *bounds,
                 _ => None,
             };
             Some((*id, Span { started_at: fields.started_at, ended_at, bounds }))

@@ -152,6 +152,13 @@ impl DocumentStore {
         }
     }
 
+    /// Puts the row of a document that has no content.
+    #[cfg(test)]
+    pub(crate) fn put_row_for_test(&mut self, doc: DocId, row: DocumentRow) {
+        self.documents.record_or_new(doc, row.kind());
+        self.documents.set_row(&doc, Some(row));
+    }
+
     pub(super) fn put_row(&mut self, writes: &mut WriteQueue, doc: DocId) {
         let (Some(row), Some(record)) = (self.documents.row(&doc), self.documents.record(&doc)) else { return };
         if !self.folds.is_fresh(&doc) {

@@ -187,7 +187,8 @@ impl Replica {
         }
     }
 
-    fn drive_rows(&self) -> impl Iterator<Item = (&DocId, &DriveFields)> {
+    /// Returns the drives that are not deleted.
+    pub(super) fn drive_rows(&self) -> impl Iterator<Item = (&DocId, &DriveFields)> {
         self.documents.rows().filter_map(|(id, row)| match row {
             DocumentRow::Drive(fields) if !fields.deleted => Some((id, fields)),
             _ => None,
@@ -221,7 +222,7 @@ impl Replica {
     /// Returns the road score and the bounds of a finished drive. The row of a recorded track is folded after its end.
     fn way(&self, drive: &DriveFields) -> Option<(RoadView, Option<[f64; 4]>)> {
         match drive.track.filter(|_| drive.ended_at.is_some()).and_then(|track| self.documents.row(&track)) {
-            Some(DocumentRow::Track(road, bounds, _)) => Some((RoadView::clone(road), *bounds)),
+            Some(DocumentRow::Track(road, bounds, ..)) => Some((RoadView::clone(road), *bounds)),
             _ => None,
         }
     }
