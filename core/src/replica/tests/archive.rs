@@ -1,5 +1,6 @@
 //! Archives of an account: imported into an empty account they give the same content, once, whatever happens meanwhile.
 
+use automerge::Automerge;
 use proptest::prelude::*;
 
 use super::importing::any_file;
@@ -7,7 +8,7 @@ use super::*;
 use crate::change::split_chunks;
 use crate::docs::settings::{self, Units};
 use crate::docs::social::Relation;
-use crate::docs::track::ListedFix;
+use crate::docs::track::{self, ListedFix};
 use crate::docs::{
     CarFields, Cost, LogEntry, LogItem, LogKind, MeetFields, ProfileFields, SettingsFields, Visibility, automerge_doc,
 };
@@ -34,6 +35,12 @@ impl Bench {
             CommandOutcome::Document { bytes } => bytes,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// A whole document. It may be evicted from the phone's memory as soon as it was read.
+    fn read(&mut self, doc: DocId) -> Automerge {
+        let bytes = self.whole(doc);
+        automerge_doc::load(&[0; 16], split_chunks(&bytes).unwrap()).unwrap()
     }
 
     /// Everything, in the order of an archive: drives come last.
@@ -87,10 +94,8 @@ impl Bench {
 
     fn whole_drive(&mut self, view: DriveView, car: Option<String>) -> WholeDrive {
         let track = self.documents().into_iter().find(|document| document.id == view.id).and_then(|found| found.track);
-        let track = track.expect("a finished drive has a track");
-        self.whole(track);
-        let stretches = self.replica.documents.stretches(&track);
-        let refused = self.replica.documents.loaded(&track).map(|track| crate::docs::track::refused(track));
+        let track = self.read(track.expect("a finished drive has a track"));
+        let (stretches, refused) = (track::stretches(&track), track::refused(&track));
         let nobody = DocId::from_bytes([0; 16]);
         WholeDrive {
             view: DriveView { id: nobody, car: None, sync: DriveSync::Saving, ..view },
@@ -149,7 +154,7 @@ struct WholeDrive {
     view: DriveView,
     car: Option<String>,
     stretches: Vec<Stretch>,
-    refused: Option<Vec<ListedFix>>,
+    refused: Vec<ListedFix>,
 }
 
 /// A step of somebody who uses the app.
@@ -289,15 +294,10 @@ impl Bench {
         if takes_back {
             let track =
                 self.documents().into_iter().find(|document| document.id == drive).and_then(|found| found.track);
-            let refused = self.whole_track(track.expect("a track"));
+            let refused = track::refused(&self.read(track.expect("a track")));
             let fixes = refused.into_iter().step_by(2).map(|refused| refused.id).collect();
             self.order(Command::TakeBackRefused { drive, fixes, holds: true });
         }
-    }
-
-    fn whole_track(&mut self, track: DocId) -> Vec<ListedFix> {
-        self.whole(track);
-        self.replica.documents.loaded(&track).map(|track| crate::docs::track::refused(track)).unwrap_or_default()
     }
 }
 
