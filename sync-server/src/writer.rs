@@ -58,9 +58,6 @@ const CHANNEL_JOBS: usize = 256;
 const QUEUED_BYTES: usize = 64 << 20;
 const CHANGE_BYTES: usize = 512;
 
-/// Maximum changes of a job. A larger push takes several jobs, so that other accounts have their turns in between.
-const CHANGES_OF_A_JOB: usize = SHARE;
-
 /// Maximum waiting jobs of one push: together they fill a transaction, if nobody else pushes.
 const JOBS_OF_A_PUSH: usize = 8;
 
@@ -258,7 +255,7 @@ impl Writer {
             if committing.answers.len() >= JOBS_OF_A_PUSH {
                 committing.hear().await;
             }
-            let rest = changes.split_off(changes.len().min(CHANGES_OF_A_JOB));
+            let rest = changes.split_off(next_job(&changes));
             let count = changes.len();
             let bytes: usize = changes.iter().map(|change| CHANGE_BYTES + change.offer.chunk.0.len()).sum();
             let (reply, answer) = Reply::new();
@@ -357,6 +354,17 @@ impl Writer {
         place.send(job);
         Ok(())
     }
+}
+
+/// Returns the number of changes of the next job of a push: one, or as many as cost no more than a share together. A larger
+/// push takes several jobs, so that other accounts have their turns in between.
+fn next_job(changes: &[Examined]) -> usize {
+    let mut cost = 0;
+    let fitting = changes.iter().take_while(|change| {
+        cost += job::cost(change);
+        cost <= SHARE
+    });
+    fitting.count().max(1).min(changes.len())
 }
 
 impl Committing {
@@ -689,7 +697,23 @@ fn fail(jobs: impl IntoIterator<Item = Job>) {
 
 #[cfg(test)]
 mod tests {
+    use tourismo_core::id::DocId;
+    use tourismo_core::wire::{Chunk, DocKind};
+
     use super::*;
+
+    #[test]
+    fn a_push_is_divided_by_what_its_changes_cost() {
+        let change = |bytes| Examined {
+            offer: Offer { doc: DocId::from_bytes([1; 16]), kind: DocKind::Track, chunk: Chunk(vec![0; bytes]) },
+            scanned: Err(NackCode::Unavailable),
+        };
+        let push = |count, bytes| (0..count).map(|_| change(bytes)).collect::<Vec<_>>();
+        assert_eq!(next_job(&push(100, 100)), SHARE);
+        assert_eq!(next_job(&push(3, 100)), 3);
+        assert_eq!(next_job(&push(100, 64 << 10)), SHARE / 5, "each costs one, and one for each 16 KiB");
+        assert_eq!(next_job(&push(100, 1 << 20)), 1, "one that costs more than a share is a job of its own");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn who_writes_in_the_background_rests_as_long_as_it_wrote() {

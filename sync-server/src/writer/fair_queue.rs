@@ -22,8 +22,10 @@ const FEW_CHANGES: usize = 8;
 /// The number of changes that a long line gives in its turn.
 pub(super) const SHARE: usize = 16;
 
-/// The number of changes that all long lines give to one transaction while accounts with short lines are active.
-const SHARE_OF_LONG_LINES: usize = 64;
+/// The number of changes that all long lines give to one transaction while accounts with short lines are active: one line
+/// gives its share. A short line waits for one transaction and for its own, so the length of both is the delay that others
+/// cause.
+const SHARE_OF_LONG_LINES: usize = SHARE;
 
 /// How long an account with few changes counts as active.
 const LATELY: Duration = Duration::from_secs(1);

@@ -20,6 +20,11 @@ use crate::db::roads::RoadUpdate;
 /// The bytes whose writing takes as long as a small change.
 const BYTES_OF_A_CHANGE: usize = 16 << 10;
 
+/// Returns the number of small changes whose storing takes as long as that of this one.
+pub(super) fn cost(change: &Examined) -> usize {
+    1 + change.offer.chunk.0.len() / BYTES_OF_A_CHANGE
+}
+
 /// Receives the answer to a job.
 pub(super) type Answer<T> = oneshot::Receiver<Result<T, Unavailable>>;
 
@@ -145,10 +150,7 @@ impl Job {
     /// Returns its number of changes, or the number of changes that could be stored in the time that it takes.
     pub(super) fn changes(&self) -> usize {
         match self {
-            Job::Commit { changes, .. } => {
-                let bytes: usize = changes.iter().map(|change| change.offer.chunk.0.len()).sum();
-                changes.len() + bytes / BYTES_OF_A_CHANGE
-            }
+            Job::Commit { changes, .. } => changes.iter().map(cost).sum(),
             Job::Inbox { act: InboxAct::Post { fixes, .. }, .. } => 1 + fixes.len() / ROWS_OF_A_CHANGE,
             Job::Inbox { .. } => 1,
             Job::WriteRows { steps, .. } => steps.iter().map(Step::rows).sum::<usize>().div_ceil(ROWS_OF_A_CHANGE),

@@ -66,7 +66,9 @@ impl Append<'_> {
             let chunks = if is_known { touched.entries.len() as u64 } else { known.chunks };
             // The rows of a due document are derived in the background only, so that no older state replaces a newer
             // one.
-            if known.is_due || !budget.take(key.0, Estimate { kind, ops, chunks, is_known }) {
+            // A new document that is too large for rows needs no fold that finds it out.
+            let is_too_large = touched.is_new && ops > policy.fold_bounds.ops;
+            if known.is_due || !(is_too_large || budget.take(key.0, Estimate { kind, ops, chunks, is_known })) {
                 later.insert(*key);
                 continue;
             }

@@ -240,12 +240,12 @@ fn fold(material: FoldInput, small: Option<SmallBounds>) -> Result<Folded, Unfol
         ops += size.ops;
     }
     let size = Size { bytes: before.bytes + bytes, changes: before.changes + changes, ops: before.ops + ops };
-    if small.is_some_and(|small| !small.hold(chunks.len(), size)) {
-        return Err(Unfolded::NotSmall);
-    }
     let bounds = kind.policy().fold_bounds;
     if size.bytes > bounds.bytes || size.changes > bounds.changes || size.ops > bounds.ops {
         return Err(too_large);
+    }
+    if small.is_some_and(|small| !small.hold(chunks.len(), size)) {
+        return Err(Unfolded::NotSmall);
     }
     let doc = match doc {
         None => automerge_doc::load(&NOBODY, chunks),
