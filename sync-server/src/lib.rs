@@ -337,6 +337,8 @@ impl Server {
                 relay: identity.id,
                 clock: clock.clone(),
                 writer: writer.clone(),
+                limiter: limiter.clone(),
+                bodies: Arc::default(),
             }),
             limiter: limiter.clone(),
             metrics: metrics.clone(),

@@ -252,8 +252,11 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
                 let now = Timestamp(i64::try_from(now)?);
                 let export = maintenance::export_account(&data.location()?, account, now, &to).await?;
-                let maintenance::AccountExport { documents, drives, missing } = export;
+                let maintenance::AccountExport { documents, drives, inbox_fixes, missing } = export;
                 println!("export: {documents} documents, {drives} drives among them, in {}", to.display());
+                if inbox_fixes > 0 {
+                    println!("export: {inbox_fixes} positions of the inbox");
+                }
                 for doc in missing {
                     println!("export: document {doc} cannot be read");
                 }

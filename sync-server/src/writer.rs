@@ -26,7 +26,6 @@ use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::membership::Statement;
 use tourismo_core::session::relay::ChangeOutcome;
-use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{Grant, NackCode, Offer};
 
 use self::append::{Append, AppendResult};
@@ -168,8 +167,10 @@ pub(crate) enum InboxAct {
     Close,
     /// Stores what a recorder posted to the address with this secret.
     Post { secret: inbox::Secret, source: SourceNames, recorder: String, fixes: Vec<Fix>, refused: usize },
-    /// Deletes what a recorder posted, up to this time.
-    Take { recorder: String, until: Timestamp },
+    /// Claims fixes for a drive.
+    Claim(inbox::Portion),
+    /// Deletes some of what a device takes.
+    Take(inbox::Portion),
 }
 
 /// The result of an [`InboxAct`].
@@ -177,6 +178,8 @@ pub(crate) enum InboxAct {
 pub(crate) enum InboxResult {
     /// It is done.
     Done,
+    /// There may be more to take.
+    More,
     /// There is no such address.
     Unknown,
     /// Too many fixes wait.

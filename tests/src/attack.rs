@@ -25,6 +25,7 @@ mod changes;
 mod forwarders;
 mod honest;
 mod hostile_client;
+mod inbox;
 mod owners;
 mod quotas;
 mod readers;
@@ -210,6 +211,7 @@ impl Attack {
             sockets::attacks,
             requests::attacks,
             reports::attacks,
+            inbox::attacks,
             readers::attacks,
             removed::attacks,
             forwarders::attacks,

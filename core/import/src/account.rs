@@ -5,10 +5,11 @@
 //! documents/<kind>/<id>.automerge      each document as a file of Automerge
 //! documents/drive/<id>.track.automerge the track of a drive
 //! gpx/<date> <title> <id>.gpx          each drive for other programs
+//! inbox/<number> <recorder>.gpx        positions that wait in the inbox
 //! json/<name>.json                     what the documents say, for people and other programs
 //! ```
 //!
-//! An import reads the manifest and the documents; the other files repeat them. A kind is one of [`KINDS`], an id a UUID.
+//! An import reads the manifest and the documents; the other files repeat them, except for the inbox. A kind is one of [`KINDS`], an id a UUID.
 //! PROTOCOL.md describes the content of documents. Later versions may add files; one that changes the meaning of these has
 //! another number.
 

@@ -348,6 +348,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/inbox/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Claims positions for a drive that a device begins to import: until they are taken, the list has them only, so that what arrives
+         *     meanwhile is not part of the drive. Changes nothing if others of the recorder are claimed. `[I6]`
+         */
+        post: operations["claim_in_inbox"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/inbox/close": {
         parameters: {
             query?: never;
@@ -412,7 +432,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Deletes what a recorder posted, up to a time: a device has made a drive of it, or it belongs to no drive. `[I6]` */
+        /** Deletes positions: a device has made a drive of them, or they belong to no drive. `[I6]` */
         post: operations["take_from_inbox"];
         delete?: never;
         options?: never;
@@ -1349,6 +1369,11 @@ export interface components {
         };
         /** @description Fixes of a recorder that belong to no drive. */
         IdleItem: {
+            /**
+             * Format: int64
+             * @description When the newest fix of the recorder arrived.
+             */
+            receivedAt: number;
             recorder: string;
             /**
              * Format: int64
@@ -1369,6 +1394,11 @@ export interface components {
             fixes: number;
             /** @description Whether it has ended: its recorder stood for ten minutes, or sent nothing for an hour. */
             isFinished: boolean;
+            /**
+             * Format: int64
+             * @description When the newest fix of its recorder arrived.
+             */
+            receivedAt: number;
             /** @description The name by which the recorder calls its phone; may be empty. */
             recorder: string;
             /** @description The id of its source, 64 hexadecimal digits: the same for each device that asks. */
@@ -1378,6 +1408,20 @@ export interface components {
              * @description Milliseconds since 1970 UTC.
              */
             startedAt: number;
+        };
+        /** @description Positions in an inbox as a device found them in the list: those of a recorder up to a time. */
+        InboxPortion: {
+            /**
+             * Format: int64
+             * @description The `receivedAt` of the list: positions that arrived later are not part of it.
+             */
+            receivedAt: number;
+            recorder: string;
+            /**
+             * Format: int64
+             * @description The time of the last one.
+             */
+            until: number;
         };
         /** @description A page of a feed as JSON Feed 1.1. */
         JsonFeed: {
@@ -1930,15 +1974,6 @@ export interface components {
              * @description 0 to 100.
              */
             score: number;
-        };
-        /** @description What was taken from an inbox. */
-        Taken: {
-            recorder: string;
-            /**
-             * Format: int64
-             * @description The time of its last fix.
-             */
-            until: number;
         };
         /** @description Sums over drives. */
         TotalsItem: {
@@ -3827,6 +3862,95 @@ export interface operations {
             };
         };
     };
+    claim_in_inbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InboxPortion"];
+            };
+        };
+        responses: {
+            /** @description It is claimed, or others are. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Nothing changed since the tag in If-None-Match. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid parameter: `bad_limit`, `bad_cursor`, `bad_bbox`, `bad_near`, `bad_radius`, `bad_time`, `bad_prefix`, `bad_by`, `bad_score`. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read token is missing (`token_needed`), wrong (`bad_token`), for another origin (`wrong_origin`), expired (`expired_token`) or of a removed device (`revoked`). */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Not found, or not visible to this viewer: `not_found`. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Too many requests: `too_many_requests`. */
+            429: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description Try again later: `unavailable`, `overloaded`. */
+            503: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The read took too long: `timed_out`. */
+            504: {
+                headers: {
+                    /** @description The number of seconds after which to try again. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     close_inbox: {
         parameters: {
             query?: never;
@@ -4096,11 +4220,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Taken"];
+                "application/json": components["schemas"]["InboxPortion"];
             };
         };
         responses: {
-            /** @description It is deleted. */
+            /** @description They are deleted. */
             204: {
                 headers: {
                     [name: string]: unknown;

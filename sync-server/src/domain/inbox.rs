@@ -31,9 +31,9 @@ pub(crate) struct Sorted {
     pub(crate) idle_until: Option<Timestamp>,
 }
 
-/// Finds the drives of a recorder in its fixes, which are in the order of time; the last one of them to arrive was received at
-/// `received_at`.
-pub(crate) fn sort(recorder: &str, fixes: &[Fix], received_at: Timestamp, now: Timestamp) -> Sorted {
+/// Finds the drives of a recorder in its fixes, which are in the order of time. The last one to arrive was received at `received_at`.
+/// Whatever a device has claimed has ended.
+pub(crate) fn sort(recorder: &str, fixes: &[Fix], received_at: Timestamp, is_claimed: bool, now: Timestamp) -> Sorted {
     let drive = |Trip { fixes, length_m, .. }: Trip, is_finished| InboxDrive {
         source: source(recorder, &fixes),
         fixes,
@@ -43,7 +43,7 @@ pub(crate) fn sort(recorder: &str, fixes: &[Fix], received_at: Timestamp, now: T
     let mut trips = Trips::default();
     let mut drives: Vec<InboxDrive> =
         fixes.iter().filter_map(|fix| trips.add(*fix, "")).map(|trip| drive(trip, true)).collect();
-    let is_quiet = now.millis_since(received_at) >= QUIET_MS;
+    let is_quiet = is_claimed || now.millis_since(received_at) >= QUIET_MS;
     let began = trips.began().map(|fix| fix.fixed_at);
     drives.extend(trips.end().map(|trip| drive(trip, is_quiet)));
     let idle_until = if drives.first().is_some_and(|drive| drive.is_finished) {
@@ -102,7 +102,7 @@ mod tests {
         let mut fixes = stood_and_driven();
         let sorted = |fixes: &[Fix], after: i64| {
             let last = fixes.last().unwrap().fixed_at;
-            minutes(&sort("phone", fixes, last, last + after * 60_000))
+            minutes(&sort("phone", fixes, last, false, last + after * 60_000))
         };
         assert_eq!(sorted(&fixes, 1), (vec![(30, 50, false)], Some(29)));
         assert_eq!(sorted(&fixes, 59), (vec![(30, 50, false)], Some(29)), "a tunnel, or no signal");
@@ -112,18 +112,25 @@ mod tests {
     }
 
     #[test]
+    fn i6_what_a_device_has_claimed_has_ended() {
+        let driven = stood_and_driven();
+        let last = driven.last().unwrap().fixed_at;
+        assert_eq!(minutes(&sort("phone", &driven, last, true, last)), (vec![(30, 50, true)], None));
+    }
+
+    #[test]
     fn i4_what_is_no_drive_is_idle_except_for_the_fix_at_which_the_next_one_may_begin() {
         let stood: Vec<Fix> = (0..=30).map(|minute| at(minute, 0.0)).collect();
         let last = stood[30].fixed_at;
-        assert_eq!(minutes(&sort("phone", &stood, last, last)), (vec![], Some(29)));
-        assert_eq!(minutes(&sort("phone", &stood, last, last + QUIET_MS)), (vec![], Some(30)));
-        assert_eq!(sort("phone", &[], START, START), Sorted::default());
+        assert_eq!(minutes(&sort("phone", &stood, last, false, last)), (vec![], Some(29)));
+        assert_eq!(minutes(&sort("phone", &stood, last, false, last + QUIET_MS)), (vec![], Some(30)));
+        assert_eq!(sort("phone", &[], START, false, START), Sorted::default());
     }
 
     #[test]
     fn i5_a_drive_has_one_source_however_much_of_it_is_here() {
         let all = stood_and_driven();
-        let source = |recorder: &str, fixes: &[Fix]| sort(recorder, fixes, START, START).drives[0].source;
+        let source = |recorder: &str, fixes: &[Fix]| sort(recorder, fixes, START, false, START).drives[0].source;
         assert_eq!(source("phone", &all), source("phone", &all[..45]));
         assert_eq!(source("phone", &all), source("phone", &all[25..]), "also without what was idle");
         assert_ne!(source("phone", &all), source("another", &all));

@@ -18,6 +18,7 @@ use tourismo_import::write::account::{AccountWriteError, AccountWriter};
 use super::MaintenanceError;
 use crate::db::change_log::{self, ChunksOf};
 use crate::db::data_file::{folder_of, sync_folder_of};
+use crate::db::inbox::{self, Recorded};
 use crate::db::sql::Connection;
 use crate::db::{self, Location, accounts, documents};
 
@@ -35,6 +36,8 @@ pub struct AccountExport {
     pub documents: u64,
     /// The number of drives among them.
     pub drives: u64,
+    /// The number of positions in the archive that wait in the inbox of the account.
+    pub inbox_fixes: u64,
     /// The documents that cannot be read, or whose track cannot. Phones of the account may still have them.
     pub missing: Vec<DocId>,
 }
@@ -67,7 +70,7 @@ pub async fn export_account(
     let partial = tempfile::Builder::new().prefix("tourismo-").suffix(".partial").tempfile_in(folder_of(to));
     let mut file: NamedTempFile = partial.map_err(&unwritten)?;
     let mut writer = AccountWriter::new();
-    let mut export = AccountExport { documents: 0, drives: 0, missing: Vec::new() };
+    let mut export = AccountExport { documents: 0, drives: 0, inbox_fixes: 0, missing: Vec::new() };
     let [mut from, last] = ALL;
     loop {
         let page = documents::in_range(&mut connection, account, from, last, PAGE).await.map_err(&failed)?;
@@ -80,6 +83,12 @@ pub async fn export_account(
             Some(next) => from = next,
             None => break,
         }
+    }
+    let waiting = inbox::waiting(&mut connection, account).await.map_err(&failed)?;
+    for (number, Recorded { recorder, fixes, .. }) in (1..).zip(waiting) {
+        export.inbox_fixes += fixes.len() as u64;
+        writer.add_inbox(number, &recorder, &fixes).map_err(&refused)?;
+        file.write_all(&writer.take()).map_err(&unwritten)?;
     }
     connection.commit().await.map_err(&failed)?;
     connection.close().await.map_err(&failed)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -11,6 +11,8 @@ use tourismo_core::id::AccountId;
 use tourismo_core::wire::RelayId;
 use tourismo_import::post::{self, Post};
 
+use crate::clients::bodies::Bodies;
+use crate::clients::limits::RateLimiter;
 use crate::db::inbox::{self, Secret};
 use crate::http::error::ApiError;
 use crate::http::path::Path;
@@ -23,6 +25,9 @@ use crate::writer::{InboxAct, InboxResult, Writer};
 
 /// Maximum size of a body, bytes.
 const MAX_BODY: usize = 1 << 20;
+
+/// A body of this size costs as much as a fix, bytes: that of Overland has about 350.
+const BYTES_OF_A_FIX: usize = 200;
 
 /// A fix that is further in the future is refused, milliseconds.
 const MAX_AHEAD_MS: i64 = 600_000;
@@ -48,13 +53,21 @@ pub(crate) async fn post_to_inbox(
     Path(secret): Path<String>,
     RawQuery(query): RawQuery,
     Extension(peer): Extension<Peer>,
-    request: ReadRequest,
+    mut request: ReadRequest,
     body: Body,
 ) -> Result<Response, ApiError> {
     let account = inbox.account(&secret).await?;
+    // The client may send slowly.
+    request.release_permit();
+    let too_long = || ApiError::bad_body("The body has at most 1 MiB.");
+    let length = body.size_hint().exact().map_or(MAX_BODY, |length| usize::try_from(length).unwrap_or(usize::MAX));
+    if length > MAX_BODY {
+        return Err(too_long());
+    }
+    let _room = inbox.bodies.reserve(request.source, length).ok_or_else(ApiError::overloaded)?;
     // More than a stranger may send.
     peer.allowance.extend(MAX_BODY);
-    let body = to_bytes(body, MAX_BODY).await.map_err(|_| ApiError::bad_body("The body has at most 1 MiB."))?;
+    let body = to_bytes(body, length).await.map_err(|_| too_long())?;
     inbox.store(account, &query.unwrap_or_default(), request, &body).await
 }
 
@@ -90,6 +103,9 @@ pub(crate) struct InboxPosts {
     pub(crate) relay: RelayId,
     pub(crate) clock: Arc<Clock>,
     pub(crate) writer: Writer,
+    pub(crate) limiter: Arc<RateLimiter>,
+    /// The bodies that are being received.
+    pub(crate) bodies: Arc<Bodies>,
 }
 
 impl InboxPosts {
@@ -109,6 +125,7 @@ impl InboxPosts {
         body: &[u8],
     ) -> Result<Response, ApiError> {
         request.release_permit();
+        self.limiter.post_to_inbox(account, 1 + body.len() / BYTES_OF_A_FIX)?;
         let now = self.clock.now();
         let post = post::read(query, body, now);
         let Post { recorder, fixes, refused, answer } = post.map_err(|error| ApiError::bad_body(&sentence(&error)))?;
@@ -119,7 +136,7 @@ impl InboxPosts {
             let source = request.source.names(&self.relay);
             let act = InboxAct::Post { secret, source, recorder, fixes, refused };
             match self.writer.inbox(account, act).await.map_err(|_| ApiError::unavailable())? {
-                InboxResult::Done => {}
+                InboxResult::Done | InboxResult::More => {}
                 InboxResult::Unknown => return Err(ApiError::not_found()),
                 InboxResult::Full => return Err(ApiError::inbox_full()),
                 InboxResult::NoRoom => return Err(ApiError::unavailable()),

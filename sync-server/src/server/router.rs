@@ -111,6 +111,7 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(me::inbox::own_inbox_fixes))
         .routes(routes!(me::inbox::open_inbox))
         .routes(routes!(me::inbox::close_inbox))
+        .routes(routes!(me::inbox::claim_in_inbox))
         .routes(routes!(me::inbox::take_from_inbox))
         .routes(routes!(inbox::post_to_inbox, inbox::get_to_inbox))
         .routes(routes!(reports::report))
@@ -125,7 +126,8 @@ pub(super) fn documented() -> (Router<AppState>, utoipa::openapi::OpenApi) {
 
 /// Returns the router of everything that the server answers.
 pub(crate) fn router(state: AppState) -> Router {
-    // A read token is the only credential, and a page cannot send that of another one, so any page may read, report and use the inbox of its account.
+    // A read token is the only credential, and a page cannot send that of another one, so any page may read, report and use the inbox of
+    // its account.
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])

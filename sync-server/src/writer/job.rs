@@ -13,6 +13,7 @@ use super::{
     Unavailable,
 };
 use crate::db::decisions::{Decision, Item};
+use crate::db::inbox::TAKEN_AT_ONCE;
 use crate::db::invitations::{CodeHash, Invitation};
 use crate::db::reports::{NewReport, Reported};
 use crate::db::roads::RoadUpdate;
@@ -152,7 +153,8 @@ impl Job {
         match self {
             Job::Commit { changes, .. } => changes.iter().map(cost).sum(),
             Job::Inbox { act: InboxAct::Post { fixes, .. }, .. } => 1 + fixes.len() / ROWS_OF_A_CHANGE,
-            Job::Inbox { .. } => 1,
+            Job::Inbox { act: InboxAct::Take(_), .. } => 1 + TAKEN_AT_ONCE as usize / ROWS_OF_A_CHANGE,
+            Job::Inbox { act: InboxAct::Open(_) | InboxAct::Close | InboxAct::Claim(_), .. } => 1,
             Job::WriteRows { steps, .. } => steps.iter().map(Step::rows).sum::<usize>().div_ceil(ROWS_OF_A_CHANGE),
             Job::Compact { .. } | Job::ApplyRoads { .. } | Job::Decide { .. } => SHARE,
             Job::Dismiss { .. } | Job::Invite { .. } | Job::Redeem { .. } | Job::Report { .. } => 1,

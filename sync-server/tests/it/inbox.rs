@@ -1,11 +1,10 @@
 //! The inbox of an account: what background recorders post, and what devices take of it. The requests are those of the recorders'
 //! documentation.
 
-use std::fmt::Write;
-
 use serde_json::{Value, json};
 use tourismo_core::fix::packed;
-use tourismo_core::time::Timestamp;
+
+use tourismo_server::maintenance::export_account;
 
 use crate::harness::{Answer, Person, Relay, ask, get, now, post};
 
@@ -188,6 +187,115 @@ async fn i4_a_drive_that_stopped_is_finished_and_its_fixes_are_those_that_were_p
 }
 
 #[tokio::test]
+async fn the_export_of_an_account_has_what_waits_in_its_inbox() {
+    let relay = Relay::start().await;
+    let anna = Person::new(&relay, 1).await;
+    let address = anna.open_inbox(&relay).await;
+    send(&relay, &address, &[own_tracks(2, 0.0), own_tracks(1, 0.0)]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("all.zip");
+    let export = export_account(relay.database().location(), anna.account(), now(), &archive).await.unwrap();
+    assert_eq!((export.documents, export.inbox_fixes), (0, 2));
+    let bytes = std::fs::read(&archive).unwrap();
+    let name = b"inbox/1 owntracks anna phone.gpx";
+    assert!(bytes.windows(name.len()).any(|window| window == name));
+}
+
+/// What a device sends for a drive of the list.
+fn portion(drive: &Value) -> Value {
+    json!({ "recorder": drive["recorder"], "until": drive["endedAt"], "receivedAt": drive["receivedAt"] })
+}
+
+#[tokio::test]
+async fn i6_what_arrives_after_the_list_was_read_stays() {
+    let relay = Relay::start().await;
+    let anna = Person::new(&relay, 1).await;
+    let address = anna.open_inbox(&relay).await;
+    let mut messages = drive_and_stop(15);
+    let late = messages.split_off(30).split_off(1);
+    let (hour_ago, stop) = (messages, late.last().unwrap().clone());
+    send(&relay, &address, &hour_ago).await;
+    send(&relay, &address, &[stop]).await;
+    let drive = anna.read(&relay, "/v1/me/inbox").await["drives"][0].clone();
+    assert_eq!(drive["isFinished"], true, "a gap ends it");
+    // The recorder sends what it could not send before, in the second in which the device takes the drive.
+    send(&relay, &address, &late).await;
+    assert_eq!(anna.act(&relay, "/v1/me/inbox/take", &portion(&drive)).await, 204);
+    let rest = anna.read(&relay, "/v1/me/inbox").await;
+    assert_eq!((&rest["waiting"], rest["drives"].as_array().unwrap().len()), (&json!(25), 1));
+}
+
+#[tokio::test]
+async fn i6_a_claimed_drive_is_the_same_for_each_device_whatever_arrives() {
+    let relay = Relay::start().await;
+    let anna = Person::new(&relay, 1).await;
+    let address = anna.open_inbox(&relay).await;
+    let mut messages = drive_and_stop(15);
+    // These could not be sent with the others.
+    let kept: Vec<Value> = messages.splice(30..33, []).collect();
+    send(&relay, &address, &messages).await;
+    let drive = anna.read(&relay, "/v1/me/inbox").await["drives"][0].clone();
+    assert_eq!((&drive["isFinished"], &drive["fixes"]), (&json!(true), &json!(18)));
+    assert_eq!(anna.act(&relay, "/v1/me/inbox/claim", &portion(&drive)).await, 204);
+    send(&relay, &address, &kept).await;
+    let mut another = portion(&drive);
+    another["receivedAt"] = json!(i64::MAX);
+    assert_eq!(anna.act(&relay, "/v1/me/inbox/claim", &another).await, 204, "the first claim counts");
+    let inbox = anna.read(&relay, "/v1/me/inbox").await;
+    let claimed = &inbox["drives"][0];
+    assert_eq!((&claimed["source"], &claimed["fixes"]), (&drive["source"], &json!(18)));
+    assert_eq!((inbox["drives"].as_array().unwrap().len(), &inbox["idle"]), (1, &json!([])));
+    let path = format!("/v1/me/inbox/drives/{}", drive["source"].as_str().unwrap());
+    assert_eq!(packed::unpack(&anna.ask(&relay, &path).await.body).count(), 18);
+
+    // Another device takes it, whatever it knows of what arrived.
+    assert_eq!(anna.act(&relay, "/v1/me/inbox/take", &another).await, 204);
+    let inbox = anna.read(&relay, "/v1/me/inbox").await;
+    assert_eq!(inbox["waiting"], 15 + 3, "what arrived later stays");
+    assert_eq!(relay.count("SELECT COUNT(*) FROM inbox_claim").await, 0);
+    for unknown in [json!({ "recorder": "x", "until": 1, "receivedAt": 1 }), portion(&drive)] {
+        assert_eq!(anna.act(&relay, "/v1/me/inbox/claim", &unknown).await, 204);
+    }
+    assert_eq!(relay.count("SELECT COUNT(*) FROM inbox_claim").await, 0, "nothing to claim");
+}
+
+#[tokio::test]
+async fn i6_much_is_taken_in_several_transactions() {
+    let relay = unhurried().await;
+    let anna = Person::new(&relay, 1).await;
+    let address = anna.open_inbox(&relay).await;
+    for from in [0, 5_000, 10_000] {
+        assert_eq!(post(relay.addr(), &address, "", &standing(from, 5_000)).await.status, 200);
+    }
+    let idle = anna.read(&relay, "/v1/me/inbox").await["idle"][0].clone();
+    assert_eq!(anna.act(&relay, "/v1/me/inbox/take", &idle).await, 204);
+    assert_eq!(anna.read(&relay, "/v1/me/inbox").await["waiting"], 1);
+    assert_eq!(relay.count("SELECT remembered FROM inbox").await, 14_999);
+}
+
+#[tokio::test]
+async fn i7_what_was_taken_is_remembered_within_a_bound() {
+    let relay = Relay::start().await;
+    let anna = Person::new(&relay, 1).await;
+    let address = anna.open_inbox(&relay).await;
+    let mut taken = 0;
+    let mut take = async || {
+        for from in [0, 100] {
+            assert_eq!(post(relay.addr(), &address, "", &standing(taken + from, 100)).await.status, 200);
+        }
+        let idle = anna.read(&relay, "/v1/me/inbox").await["idle"][0].clone();
+        assert_eq!(anna.act(&relay, "/v1/me/inbox/take", &idle).await, 204);
+        taken += 200;
+    };
+    take().await;
+    // As if a million had been taken before.
+    relay.database().write("UPDATE inbox SET remembered = 1000000").await;
+    take().await;
+    assert_eq!(relay.count("SELECT COUNT(*) FROM inbox_fix WHERE fix IS NULL").await, 199, "the oldest are forgotten");
+    assert_eq!(relay.count("SELECT remembered FROM inbox").await, 1_000_000);
+}
+
+#[tokio::test]
 async fn i6_what_was_taken_is_deleted_and_a_late_repetition_does_not_bring_it_back() {
     let relay = Relay::start().await;
     let anna = Person::new(&relay, 1).await;
@@ -195,8 +303,7 @@ async fn i6_what_was_taken_is_deleted_and_a_late_repetition_does_not_bring_it_ba
     let messages = drive_and_stop(15);
     send(&relay, &address, &messages).await;
     let drive = anna.read(&relay, "/v1/me/inbox").await["drives"][0].clone();
-    let taken = json!({ "recorder": drive["recorder"], "until": drive["endedAt"] });
-    assert_eq!(anna.act(&relay, "/v1/me/inbox/take", &taken).await, 204);
+    assert_eq!(anna.act(&relay, "/v1/me/inbox/take", &portion(&drive)).await, 204);
     send(&relay, &address, &messages).await;
     let inbox = anna.read(&relay, "/v1/me/inbox").await;
     assert_eq!((&inbox["drives"], &inbox["waiting"]), (&json!([]), &json!(15)));
@@ -206,7 +313,7 @@ async fn i6_what_was_taken_is_deleted_and_a_late_repetition_does_not_bring_it_ba
     let idle = inbox["idle"][0].clone();
     assert_eq!(anna.act(&relay, "/v1/me/inbox/take", &idle).await, 204);
     assert_eq!(anna.read(&relay, "/v1/me/inbox").await["waiting"], 1);
-    for bad in [json!({}), json!({ "recorder": "x", "until": "now" })] {
+    for bad in [json!({}), json!({ "recorder": "x", "until": "now" }), json!({ "recorder": "x", "until": 1 })] {
         assert_eq!(anna.act(&relay, "/v1/me/inbox/take", &bad).await, 400, "{bad}");
     }
 }
@@ -226,28 +333,45 @@ async fn i3_what_no_recorder_posts_is_refused_and_times_in_the_future_are_counte
     assert_eq!((&inbox["waiting"], &inbox["refused"]), (&json!(1), &json!(1)));
 }
 
+/// A relay without a limit of the rate.
+async fn unhurried() -> Relay {
+    Relay::start_with(|config| config.limits.max_changes_per_second = u32::MAX).await
+}
+
+/// A batch of Overland: a fix each second of a recorder that does not move.
+fn standing(from: i64, count: i64) -> Value {
+    let feature = |index: i64| {
+        let at = 1_700_000_000_000 + index * 1000;
+        json!({ "geometry": { "type": "Point", "coordinates": [10, 46] }, "properties": { "timestamp": at } })
+    };
+    json!({ "locations": (from..from + count).map(feature).collect::<Vec<Value>>() })
+}
+
 #[tokio::test]
-async fn i7_an_inbox_that_is_full_refuses_more_and_keeps_what_it_has() {
-    let relay = Relay::start().await;
+async fn i7_the_rate_of_an_inbox_is_limited() {
+    let relay = Relay::start_with(|config| config.limits.max_changes_per_second = 10).await;
     let anna = Person::new(&relay, 1).await;
     let address = anna.open_inbox(&relay).await;
-    let batch = |from: i64| {
-        let mut features = String::new();
-        for index in from..from + 5_000 {
-            let at = Timestamp(1_700_000_000_000 + index * 1000);
-            let comma = if index == from { "" } else { "," };
-            write!(
-                features,
-                r#"{comma}{{"geometry":{{"type":"Point","coordinates":[10,46]}},"properties":{{"timestamp":{}}}}}"#,
-                at.as_millis()
-            )
-            .unwrap();
+    let mut statuses = Vec::new();
+    for minutes_ago in 1..=300 {
+        statuses.push(post(relay.addr(), &address, "", &own_tracks(minutes_ago, 0.0)).await.status);
+        if statuses.last() == Some(&429) {
+            break;
         }
-        serde_json::from_str::<Value>(&format!(r#"{{"locations":[{features}]}}"#)).unwrap()
-    };
+    }
+    assert!(statuses.len() >= 100 && statuses.last() == Some(&429), "{statuses:?}");
+    assert!(statuses[..statuses.len() - 1].iter().all(|status| *status == 200), "{statuses:?}");
+    assert_eq!(anna.read(&relay, "/v1/me/inbox").await["waiting"], statuses.len() - 1);
+}
+
+#[tokio::test]
+async fn i7_an_inbox_that_is_full_refuses_more_and_keeps_what_it_has() {
+    let relay = unhurried().await;
+    let anna = Person::new(&relay, 1).await;
+    let address = anna.open_inbox(&relay).await;
     let mut sent = 0;
     let refusal = loop {
-        let answer = post(relay.addr(), &address, "", &batch(sent)).await;
+        let answer = post(relay.addr(), &address, "", &standing(sent, 5_000)).await;
         if answer.status != 200 {
             assert_eq!(answer.status, 507, "{}", answer.text());
             break code(&answer);

@@ -105,13 +105,19 @@ impl HostileClient {
 
     /// Sends one request on a new connection and returns the status, 0 if the connection is closed without one.
     pub(super) async fn ask(&self, request: &[u8]) -> anyhow::Result<u16> {
+        let answer = self.answer_of(request).await?;
+        let status = answer.strip_prefix(b"HTTP/1.1 ").and_then(|rest| str::from_utf8(rest.get(..3)?).ok());
+        Ok(status.and_then(|status| status.parse().ok()).unwrap_or(0))
+    }
+
+    /// Sends one request on a new connection and returns everything that arrives.
+    pub(super) async fn answer_of(&self, request: &[u8]) -> anyhow::Result<Vec<u8>> {
         let mut stream = self.connect().await?;
         // The relay may close before it has read everything.
         let _ = stream.write_all(request).await;
         let mut answer = Vec::new();
         let _ = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.context("the relay keeps the connection")?;
-        let status = answer.strip_prefix(b"HTTP/1.1 ").and_then(|rest| str::from_utf8(rest.get(..3)?).ok());
-        Ok(status.and_then(|status| status.parse().ok()).unwrap_or(0))
+        Ok(answer)
     }
 }
 

@@ -3,8 +3,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use automerge::ScalarValue;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -86,6 +87,13 @@ impl Account {
     /// Returns the status of a read as the account.
     pub(super) async fn status(&self, path: &str) -> anyhow::Result<u16> {
         self.hostile.ask(self.request(path, "connection: close\r\n").as_bytes()).await
+    }
+
+    /// Returns the JSON of a read as the account.
+    pub(super) async fn read(&self, path: &str) -> anyhow::Result<Value> {
+        let answer = self.hostile.answer_of(self.request(path, "connection: close\r\n").as_bytes()).await?;
+        let begin = answer.iter().position(|byte| *byte == b'{').context("the answer is no JSON")?;
+        Ok(serde_json::from_slice(&answer[begin..])?)
     }
 
     /// Returns the status of a POST of JSON as the account.

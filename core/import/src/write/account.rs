@@ -107,6 +107,15 @@ impl AccountWriter {
         self.add(&path, gpx::write_parts(name, parts).as_bytes())
     }
 
+    /// Adds the positions of a recorder that wait in the inbox as GPX. The number tells recorders of one name apart.
+    ///
+    /// # Errors
+    /// [`AccountWriteError`]
+    pub fn add_inbox(&mut self, number: usize, recorder: &str, fixes: &[Fix]) -> Result<(), AccountWriteError> {
+        let path = format!("inbox/{}.gpx", format!("{number} {}", file_name(recorder)).trim_end());
+        self.add(&path, gpx::write(recorder, fixes).as_bytes())
+    }
+
     /// Adds a file of JSON, for people and other programs.
     ///
     /// # Errors

@@ -72,6 +72,7 @@ struct AccountUsage {
     messages: Bucket,
     changes: Bucket,
     bytes: Bucket,
+    posted: Bucket,
 }
 
 impl RateLimiter {
@@ -189,6 +190,12 @@ impl RateLimiter {
         Ok(wait)
     }
 
+    /// Counts fixes that are posted to the inbox of an account. They do not slow down its pushes.
+    pub(crate) fn post_to_inbox(&self, account: AccountId, fixes: usize) -> Result<(), RateLimited> {
+        let rate = f64::from(self.limits.max_changes_per_second);
+        lock(&self.accounts).entry(account).posted.take_or_refuse(fixes as f64, rate, BURST_S)
+    }
+
     /// Counts additional work of an account, as if it had pushed this number of changes.
     pub(crate) fn charge(&self, account: AccountId, changes: u64) {
         let rate = f64::from(self.limits.max_changes_per_second);
@@ -221,7 +228,8 @@ impl ClientUsage for SourceUsage {
 
 impl ClientUsage for AccountUsage {
     fn is_forgettable(&self, now: Instant) -> bool {
-        self.connections == 0 && [self.messages, self.changes, self.bytes].iter().all(|bucket| bucket.is_settled(now))
+        let buckets = [self.messages, self.changes, self.bytes, self.posted];
+        self.connections == 0 && buckets.iter().all(|bucket| bucket.is_settled(now))
     }
 }
 

@@ -12,7 +12,7 @@ use tourismo_core::id::AccountId;
 use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
-use crate::db::inbox;
+use crate::db::inbox::{self, Portion, Recorded};
 use crate::domain::inbox::{InboxDrive, Sorted, sort};
 use crate::http::error::ApiError;
 use crate::http::path::Path;
@@ -21,7 +21,7 @@ use crate::http::readers::AnswerReaders;
 use crate::read::schema::Refusals;
 use crate::runtime::clock::Clock;
 use crate::runtime::random;
-use crate::writer::{InboxAct, Writer};
+use crate::writer::{InboxAct, InboxResult, Writer};
 
 /// Maximum size of a body, bytes.
 const MAX_BODY: usize = 1 << 10;
@@ -44,6 +44,9 @@ pub(crate) struct InboxDriveItem {
     fixes: u64,
     /// Whether it has ended: its recorder stood for ten minutes, or sent nothing for an hour.
     is_finished: bool,
+    /// When the newest fix of its recorder arrived.
+    #[schema(value_type = i64)]
+    received_at: Timestamp,
 }
 
 /// Fixes of a recorder that belong to no drive.
@@ -54,6 +57,9 @@ pub(crate) struct IdleItem {
     /// The time of the last one.
     #[schema(value_type = i64)]
     until: Timestamp,
+    /// When the newest fix of the recorder arrived.
+    #[schema(value_type = i64)]
+    received_at: Timestamp,
 }
 
 /// My inbox.
@@ -75,14 +81,17 @@ pub(crate) struct OwnInbox {
     idle: Vec<IdleItem>,
 }
 
-/// What was taken from an inbox.
+/// Positions in an inbox as a device found them in the list: those of a recorder up to a time.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Taken {
+pub(crate) struct InboxPortion {
     recorder: String,
-    /// The time of its last fix.
+    /// The time of the last one.
     #[schema(value_type = i64)]
     until: Timestamp,
+    /// The `receivedAt` of the list: positions that arrived later are not part of it.
+    #[schema(value_type = i64)]
+    received_at: Timestamp,
 }
 
 /// My inbox: its address, and the drives that wait in it. `[I4]`
@@ -107,10 +116,10 @@ pub(crate) async fn own_inbox(
         ..OwnInbox::default()
     };
     for recorded in inbox::waiting(&mut reader, me).await? {
-        let Sorted { drives, idle_until } =
-            sort(&recorded.recorder, &recorded.fixes, recorded.received_at, clock.now());
-        answer.drives.extend(drives.iter().map(|drive| item(&recorded.recorder, drive)));
-        answer.idle.extend(idle_until.map(|until| IdleItem { recorder: recorded.recorder, until }));
+        let Sorted { drives, idle_until } = sorted(&recorded, clock.now());
+        let Recorded { recorder, received_at, .. } = recorded;
+        answer.drives.extend(drives.iter().map(|drive| item(&recorder, received_at, drive)));
+        answer.idle.extend(idle_until.map(|until| IdleItem { recorder, until, received_at }));
     }
     request.answer(&answer)
 }
@@ -134,8 +143,8 @@ pub(crate) async fn own_inbox_fixes(
 ) -> Result<Response, ApiError> {
     let mut reader = readers.acquire().await?;
     for recorded in inbox::waiting(&mut reader, me).await? {
-        let sorted = sort(&recorded.recorder, &recorded.fixes, recorded.received_at, clock.now());
-        if let Some(drive) = sorted.drives.iter().find(|drive| hex::encode(drive.source) == source) {
+        let Sorted { drives, .. } = sorted(&recorded, clock.now());
+        if let Some(drive) = drives.iter().find(|drive| hex::encode(drive.source) == source) {
             return Ok(request.answer_bytes(packed::pack(&drive.fixes), "application/octet-stream"));
         }
     }
@@ -166,23 +175,45 @@ pub(crate) async fn close_inbox(
     act(&writer, me, InboxAct::Close).await
 }
 
-/// Deletes what a recorder posted, up to a time: a device has made a drive of it, or it belongs to no drive. `[I6]`
+/// Claims positions for a drive that a device begins to import: until they are taken, the list has them only, so that what arrives
+/// meanwhile is not part of the drive. Changes nothing if others of the recorder are claimed. `[I6]`
+#[utoipa::path(
+    post, path = "/v1/me/inbox/claim", tag = "me", security(("token" = [])),
+    request_body = InboxPortion,
+    responses((status = 204, description = "It is claimed, or others are."), Refusals)
+)]
+pub(crate) async fn claim_in_inbox(
+    State(writer): State<Writer>,
+    OwnRequest { me, .. }: OwnRequest,
+    body: Bytes,
+) -> Result<StatusCode, ApiError> {
+    act(&writer, me, InboxAct::Claim(portion(&body)?)).await
+}
+
+/// Deletes positions: a device has made a drive of them, or they belong to no drive. `[I6]`
 #[utoipa::path(
     post, path = "/v1/me/inbox/take", tag = "me", security(("token" = [])),
-    request_body = Taken,
-    responses((status = 204, description = "It is deleted."), Refusals)
+    request_body = InboxPortion,
+    responses((status = 204, description = "They are deleted."), Refusals)
 )]
 pub(crate) async fn take_from_inbox(
     State(writer): State<Writer>,
     OwnRequest { me, .. }: OwnRequest,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
+    let portion = portion(&body)?;
+    let taken = async || writer.inbox(me, InboxAct::Take(portion.clone())).await;
+    while taken().await.map_err(|_| ApiError::unavailable())? == InboxResult::More {}
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn portion(body: &[u8]) -> Result<Portion, ApiError> {
     if body.len() > MAX_BODY {
         return Err(ApiError::bad_body("The body has at most 1 KiB."));
     }
-    let Taken { recorder, until } =
-        serde_json::from_slice(&body).map_err(|error| ApiError::bad_body(&error.to_string()))?;
-    act(&writer, me, InboxAct::Take { recorder, until }).await
+    let InboxPortion { recorder, until, received_at } =
+        serde_json::from_slice(body).map_err(|error| ApiError::bad_body(&error.to_string()))?;
+    Ok(Portion { recorder, until, received_at })
 }
 
 async fn act(writer: &Writer, me: AccountId, act: InboxAct) -> Result<StatusCode, ApiError> {
@@ -190,7 +221,11 @@ async fn act(writer: &Writer, me: AccountId, act: InboxAct) -> Result<StatusCode
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn item(recorder: &str, drive: &InboxDrive) -> InboxDriveItem {
+fn sorted(recorded: &Recorded, now: Timestamp) -> Sorted {
+    sort(&recorded.recorder, &recorded.fixes, recorded.received_at, recorded.is_claimed, now)
+}
+
+fn item(recorder: &str, received_at: Timestamp, drive: &InboxDrive) -> InboxDriveItem {
     let at = |fix: Option<&Fix>| fix.map_or(Timestamp(0), |fix| fix.fixed_at);
     InboxDriveItem {
         source: hex::encode(drive.source),
@@ -200,5 +235,6 @@ fn item(recorder: &str, drive: &InboxDrive) -> InboxDriveItem {
         distance_m: drive.distance_m,
         fixes: drive.fixes.len() as u64,
         is_finished: drive.is_finished,
+        received_at,
     }
 }

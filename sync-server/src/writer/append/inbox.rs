@@ -21,8 +21,11 @@ impl Append<'_> {
         match act {
             InboxAct::Open(secret) => inbox::open(self.connection, account, secret, self.received_at).await?,
             InboxAct::Close => inbox::close(self.connection, account).await?,
-            InboxAct::Take { recorder, until } => {
-                inbox::take(self.connection, account, recorder, *until, self.received_at).await?;
+            InboxAct::Claim(portion) => inbox::claim(self.connection, account, portion).await?,
+            InboxAct::Take(portion) => {
+                if inbox::take(self.connection, account, portion, self.received_at).await? {
+                    return Ok(InboxResult::More);
+                }
             }
             InboxAct::Post { secret, source, recorder, fixes, refused } => {
                 let found = inbox::find(self.connection, account).await?;
@@ -36,7 +39,9 @@ impl Append<'_> {
                 if !self.has_room(account, source, fixes.len()).await? {
                     return Ok(InboxResult::NoRoom);
                 }
-                inbox::insert(self.connection, account, recorder, fixes, *refused, self.received_at).await?;
+                // Two transactions may have the same time.
+                let received_at = found.posted_at.map_or(self.received_at, |before| self.received_at.max(before + 1));
+                inbox::insert(self.connection, account, recorder, fixes, *refused, received_at).await?;
             }
         }
         Ok(InboxResult::Done)

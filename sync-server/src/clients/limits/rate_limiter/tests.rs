@@ -113,3 +113,14 @@ async fn a_flood_of_addresses_is_not_remembered_without_end() {
     assert_eq!(limiter.request(address(MAX_REMEMBERED)), Ok(()));
     assert_eq!(lock(&limiter.sources).hosts.entries.len(), 2, "who owes nothing is forgotten");
 }
+
+#[tokio::test(start_paused = true)]
+async fn posts_to_an_inbox_are_limited_and_do_not_slow_its_account() {
+    let limiter = RateLimiter::new(Limits { max_changes_per_second: 10, ..Limits::DEFAULT });
+    assert!((0..200).all(|_| limiter.post_to_inbox(account(1), 1).is_ok()));
+    assert!(limiter.post_to_inbox(account(1), 1).is_err());
+    assert_eq!(limiter.push(account(1), 200, 0, Duration::ZERO), Ok(Duration::ZERO));
+    assert_eq!(limiter.post_to_inbox(account(2), 200), Ok(()));
+    advance(Duration::from_secs(1)).await;
+    assert_eq!((0..20).filter(|_| limiter.post_to_inbox(account(1), 1).is_ok()).count(), 10);
+}
