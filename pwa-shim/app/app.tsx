@@ -15,6 +15,7 @@ import { FeedScreen } from "./screens/feed.tsx";
 import { FollowsScreen } from "./screens/follows.tsx";
 import { GarageScreen } from "./screens/garage.tsx";
 import { ImportScreen } from "./screens/import.tsx";
+import { InboxScreen } from "./screens/inbox.tsx";
 import { MeetScreen } from "./screens/meet.tsx";
 import { EditMeetScreen, NewMeetScreen } from "./screens/meet-form.tsx";
 import { MeetsScreen } from "./screens/meets.tsx";
@@ -128,6 +129,8 @@ function OwnScreen({ at }: { at: Exclude<Route, PublicRoute> }) {
       return <SettingsScreen />;
     case "places":
       return <PlacesScreen />;
+    case "inbox":
+      return <InboxScreen />;
     case "recovery":
       return <RecoveryScreen />;
     case "devices":
@@ -192,7 +195,7 @@ const TABS: Tab[] = [
     to: { screen: "settings" },
     label: "You",
     icon: SettingsIcon,
-    screens: ["settings", "devices", "recovery", "link", "join"],
+    screens: ["settings", "places", "inbox", "devices", "recovery", "link", "join"],
     onNarrow: ["garage", "car"],
   },
 ];

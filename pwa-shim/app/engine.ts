@@ -3,6 +3,8 @@
 import { effect, signal } from "@preact/signals";
 import {
   BrowserReadCache,
+  collectInbox,
+  type InboxCollector,
   openTourismo,
   type Persistence,
   type Person,
@@ -71,6 +73,13 @@ export function openEngine(): Promise<void> {
 
 let opening: Promise<void> | undefined;
 
+let inboxCollector: InboxCollector | undefined;
+
+/** Looks for drives in the inbox at once. */
+export function lookIntoInbox(): void {
+  inboxCollector?.look();
+}
+
 async function open(): Promise<void> {
   engine.value = { type: "opening" };
   try {
@@ -87,6 +96,8 @@ async function open(): Promise<void> {
     tourismo.subscribe("status", (view) => (signals.status.value = view));
     engine.value = { type: "open", tourismo };
     markUsed();
+    // `relay` reads as the account only once that is known.
+    void tourismo.read("account").then(() => (inboxCollector = collectInbox(tourismo, relay)));
     void requestPersistence().then((answer) => (persistence.value = answer));
   } catch (thrown) {
     fail(thrown instanceof TourismoError ? thrown : new TourismoError("core_failed", String(thrown)));

@@ -7,6 +7,7 @@ import {
   type DriveView,
   type ErrorCode,
   type FileError,
+  type InboxDrive,
   type LinkStatus,
   type LogKind,
   type LookView,
@@ -82,6 +83,11 @@ function describeSensorFailure(reason: SensorFailure): Message {
     default:
       return reason satisfies never;
   }
+}
+
+/** The state of a drive in the inbox. */
+export function describeInboxDrive({ isFinished }: Pick<InboxDrive, "isFinished">): Message {
+  return isFinished ? { tone: "busy", text: "Saving" } : { tone: "busy", text: "Still driving" };
 }
 
 /** The reason for which positions were refused: a short name and an explanation. */

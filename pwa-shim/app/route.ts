@@ -29,6 +29,7 @@ const SCREENS = {
   car: { path: "/garage/:id", title: "Car" },
   settings: { path: "/settings", title: "You" },
   places: { path: "/places", title: "Private places" },
+  inbox: { path: "/inbox", title: "Inbox" },
   devices: { path: "/devices", title: "Your devices" },
   recovery: { path: "/recovery", title: "Recovery" },
   /** A link with an invitation to this server. */

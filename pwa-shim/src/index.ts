@@ -14,6 +14,7 @@ export {
   type ReadOptions,
   type ReadProgress,
 } from "./importer.ts";
+export { type CollectorOptions, collectInbox, type InboxCollector } from "./inbox-collector.ts";
 export type { StoredDocument } from "./messages.ts";
 export { createPasskey, mayHavePasskeys, type PasskeyRecovery, readPasskey } from "./passkey.ts";
 export { type Persistence, requestPersistence } from "./persistence.ts";

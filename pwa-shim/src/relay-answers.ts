@@ -27,6 +27,13 @@ export type RecoverableAccount = Checked<Schemas["RecoverableAccount"]>;
 /** Something of the reader that an operator of the relay hides from others. */
 export type HiddenItem = Checked<Schemas["HiddenItem"]>;
 
+/** The reader's inbox: positions of background recorders, and the drives in them. */
+export type Inbox = Checked<Schemas["OwnInbox"]>;
+/** A drive in an inbox. */
+export type InboxDrive = Checked<Schemas["InboxDriveItem"]>;
+/** Positions in an inbox: those of a recorder up to a time that had arrived when the inbox was read. */
+export type InboxPortion = Schemas["InboxPortion"];
+
 /** A report to the operators of the relay. A comment needs the fields `account` and `drive`. */
 export type Report = Schemas["NewReportBody"];
 

@@ -322,3 +322,39 @@ describe("roads", () => {
     await expect(relay.roads()).rejects.toMatchObject({ code: "relay_failed" });
   });
 });
+
+test("an inbox is read, claimed and taken as the account, and never cached", async () => {
+  const cache = new MemoryReadCache();
+  const reads = new RelayReads(new URL("https://relay.test"), cache);
+  await expect(reads.inbox()).rejects.toMatchObject({ code: "relay_unreachable" });
+  reads.readAs({ account: "a", token: async () => ({ token: new Uint8Array([1]), expiresAt: Date.now() + 3_600_000 }) });
+  const asked: [string, RequestInit | undefined][] = [];
+  const inbox = { postedAt: 5, waiting: 1, refused: 0, drives: [], idle: [{ recorder: "", until: 4, receivedAt: 5 }] };
+  vi.stubGlobal("fetch", async (url: URL, init?: RequestInit) => {
+    asked.push([url.pathname, init]);
+    if (url.pathname === "/v1/me/inbox") return Response.json(inbox);
+    return url.pathname.includes("drives") ? new Response(new Uint8Array(64)) : new Response(null, { status: 204 });
+  });
+  const [idle] = (await reads.inbox()).idle;
+  expect(idle).toEqual({ recorder: "", until: 4, receivedAt: 5 });
+  expect((await reads.inboxFixes("0f")).length).toBe(64);
+  const drive = { recorder: "x", until: 4, receivedAt: 5, source: "0f" };
+  await reads.claimInInbox(drive);
+  await reads.takeFromInbox(drive);
+  await reads.openInbox();
+  await reads.closeInbox();
+  expect(asked.map(([path]) => path.replace("/v1/me/inbox", ""))).toEqual([
+    "",
+    "/drives/0f",
+    "/claim",
+    "/take",
+    "/open",
+    "/close",
+  ]);
+  const bodies = asked.map(([, init]) => init?.body);
+  expect(bodies.slice(2, 4)).toEqual(Array(2).fill('{"recorder":"x","until":4,"receivedAt":5}'));
+  expect(asked.every(([, init]) => new Headers(init?.headers).get("authorization") === "Bearer AQ")).toBe(true);
+  expect(reads.inboxAddress("0f")).toBe("https://relay.test/v1/inbox/0f");
+  vi.stubGlobal("fetch", async () => Promise.reject(new TypeError("Failed to fetch")));
+  await expect(reads.inbox()).rejects.toMatchObject({ code: "relay_unreachable" });
+});

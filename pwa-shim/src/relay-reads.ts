@@ -16,6 +16,8 @@ import type {
   Follower,
   HiddenItem,
   HomeItem,
+  Inbox,
+  InboxPortion,
   Meet,
   MeetPage,
   OwnDevice,
@@ -33,6 +35,8 @@ import { type RoadPage, type RoadWithDrives, roadPage, roadWithDrives } from "./
 
 /** Timeout of a request. */
 const TIMEOUT_MS = 15_000;
+/** Timeout of a request for the positions of a drive. */
+const LONG_TIMEOUT_MS = 120_000;
 /** A token is not used this long before it expires. */
 const TOKEN_MARGIN_MS = 60_000;
 /** Delay before a live feed is opened again, initially and at most. */
@@ -186,11 +190,48 @@ export class RelayReads {
     await this.#post("/v1/invitations/redeem", { code, account });
   }
 
-  async #post(path: keyof paths, body: object): Promise<void> {
+  /** The reader's inbox: its address and the drives in it. `collectInbox` makes drives of them. */
+  inbox(): Promise<Inbox & QueryMeta> {
+    return this.#read({ path: "/v1/me/inbox", check: checks.ownInbox, needsAccount: true, isKept: false });
+  }
+
+  /** The address to which background recorders post, for the secret of an inbox. */
+  inboxAddress(secret: string): string {
+    return new URL(`/v1/inbox/${encodeURIComponent(secret)}`, this.#relay).href;
+  }
+
+  /** Gives the reader's inbox a new address. The one before ends at once. */
+  openInbox(): Promise<void> {
+    return this.#post("/v1/me/inbox/open", {}, true);
+  }
+
+  /** Ends the address of the reader's inbox. What is in it stays until a device takes it. */
+  closeInbox(): Promise<void> {
+    return this.#post("/v1/me/inbox/close", {}, true);
+  }
+
+  /** The positions of a drive in the reader's inbox, for `Tourismo.importDrive`. */
+  async inboxFixes(source: string): Promise<Uint8Array<ArrayBuffer>> {
+    const url = this.#address("/v1/me/inbox/drives/{source}", { source });
+    const response = await checked(await this.#fetch(url, true, AbortSignal.timeout(LONG_TIMEOUT_MS)), url);
+    return new Uint8Array(await response.arrayBuffer().catch(unreachable));
+  }
+
+  /** Claims the positions of a drive in the reader's inbox before it is imported: what arrives later is not part of it. */
+  claimInInbox({ recorder, until, receivedAt }: InboxPortion): Promise<void> {
+    return this.#post("/v1/me/inbox/claim", { recorder, until, receivedAt }, true);
+  }
+
+  /** Deletes positions from the reader's inbox; those of a drive only when `sync` of the imported drive is `onRelay`. */
+  takeFromInbox({ recorder, until, receivedAt }: InboxPortion): Promise<void> {
+    return this.#post("/v1/me/inbox/take", { recorder, until, receivedAt }, true);
+  }
+
+  async #post(path: keyof paths, body: object, needsAccount = false): Promise<void> {
     const init = { method: "POST", body: JSON.stringify(body) };
     const more = { "content-type": "application/json" };
     const url = this.#address(path);
-    await checked(await this.#fetch(url, false, AbortSignal.timeout(TIMEOUT_MS), more, init), url);
+    await checked(await this.#fetch(url, needsAccount, AbortSignal.timeout(TIMEOUT_MS), more, init), url);
   }
 
   /** The devices that ever connected for the account, with the time of each one's last connection. */

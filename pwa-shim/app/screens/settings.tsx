@@ -29,6 +29,7 @@ export function SettingsScreen() {
             <Row to={{ screen: "garage" }} title="Garage" what="Your cars, their logbooks and drives" isNarrow />
             <Row to={{ screen: "people" }} title="People" what="Find and follow people, answer requests" isNarrow />
             <Row to={{ screen: "places" }} title="Private places" what="What others never see of your drives" testId="places" />
+            <Row to={{ screen: "inbox" }} title="Inbox" what="Drives from apps that record in the background" testId="inbox" />
             <Row to={{ screen: "devices" }} title="Your devices" what="Add a device, or join an account" testId="devices" />
           </nav>
         </div>

@@ -174,6 +174,29 @@ export const hiddenItems: Check<Checked<Schemas["HiddenItems"]>> = object({
   account: text,
   items: listOf(hiddenItem),
 });
+export const inboxDriveItem: Check<Checked<Schemas["InboxDriveItem"]>> = object({
+  distanceM: number,
+  endedAt: number,
+  fixes: number,
+  isFinished: truth,
+  receivedAt: number,
+  recorder: text,
+  source: text,
+  startedAt: number,
+});
+export const idleItem: Check<Checked<Schemas["IdleItem"]>> = object({
+  receivedAt: number,
+  recorder: text,
+  until: number,
+});
+export const ownInbox: Check<Checked<Schemas["OwnInbox"]>> = object({
+  drives: listOf(inboxDriveItem),
+  idle: listOf(idleItem),
+  postedAt: orNull(number),
+  refused: number,
+  secret: orNull(text),
+  waiting: number,
+});
 export const ownDevice: Check<Checked<Schemas["OwnDevice"]>> = object({
   addedAt: number,
   grantedBy: orNull(text),
