@@ -241,7 +241,8 @@ mod tests {
         queue.push(account(2), (2, 0), 1);
         queue.push(Owner::Snapshots, (8, 0), SHARE);
         let next = queue.next_transaction(now);
-        assert_eq!(next, [(9, 0), (2, 0), (0, 0), (8, 0)]);
+        assert_eq!(next, [(9, 0), (2, 0), (0, 0)]);
+        assert_eq!(queue.next_transaction(now), [(8, 0)], "in turns while somebody was here lately");
         assert_eq!(queue.next_transaction(now + LATELY).len(), 3);
         assert!(queue.is_empty());
     }
