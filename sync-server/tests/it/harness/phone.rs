@@ -153,7 +153,10 @@ impl Wire {
 
     /// Expects a `bye` as the last message, and returns its code.
     pub(crate) async fn bye(mut self) -> ByeCode {
-        let Message::Bye { code } = self.receive().await else { panic!("a goodbye was due") };
+        let code = match self.receive().await {
+            Message::Bye { code } => code,
+            other => panic!("a goodbye was due, not {other:?}"),
+        };
         assert!(self.frame().await.is_none(), "nothing follows a goodbye");
         code
     }
