@@ -369,7 +369,7 @@ pub fn table(reports: &[Report]) -> Table {
         title: "What hostile clients cost",
         notes: format!(
             "Each against a fresh relay with the limits that it has by itself, as a process of its own, over loopback. An \
-             honest phone pushes a change, waits for its acknowledgement, rests 5 ms, and begins again; an honest reader \
+             honest phone pushes a change, waits for its acknowledgement, rests 20 ms, and begins again; an honest reader \
              reads every 50 ms. Attacks that end sooner are repeated until the phone has made {ENOUGH_ACKS} changes. Times of \
              honest clients are 99th percentiles: before the attack, during it, and after it. Over all phases before an \
              attack, {} changes, that is {:.1} ms.",

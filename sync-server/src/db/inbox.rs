@@ -212,23 +212,28 @@ pub(crate) async fn take(
     let Portion { recorder, until, received_at } = portion;
     let claim = claims(writer, account).await?.remove(recorder);
     let received_at = claim.as_ref().map_or(*received_at, |claim| claim.received_at.min(*received_at));
+    // The last one that is not taken now. A list of the taken ones would be compared with every row by Postgres.
     let sql = r#"
-        UPDATE inbox_fix SET fix = NULL
-        WHERE account = $1 AND recorder = $2 AND fixed_at IN (
-            SELECT fixed_at FROM inbox_fix
-            WHERE account = $1 AND recorder = $2 AND fixed_at <= $3 AND received_at <= $4 AND fix IS NOT NULL
-            ORDER BY fixed_at DESC LIMIT $5
-        )
+        SELECT fixed_at FROM inbox_fix
+        WHERE account = $1 AND recorder = $2 AND fixed_at <= $3 AND received_at <= $4 AND fix IS NOT NULL
+        ORDER BY fixed_at DESC LIMIT 1 OFFSET $5
     "#;
     let query = sql::query(sql).bind(account).bind(recorder.as_str()).bind(*until).bind(received_at);
-    let taken = query.bind(column(TAKEN_AT_ONCE)).execute(&mut *writer).await?;
+    let left = query.bind(column(TAKEN_AT_ONCE)).row(&mut *writer).await?;
+    let left: Option<i64> = left.map(|row| row.get("fixed_at")).transpose()?;
+    let sql = r#"
+        UPDATE inbox_fix SET fix = NULL
+        WHERE account = $1 AND recorder = $2 AND fixed_at > $3 AND fixed_at <= $4 AND received_at <= $5 AND fix IS NOT NULL
+    "#;
+    let query = sql::query(sql).bind(account).bind(recorder.as_str()).bind(left.unwrap_or(i64::MIN));
+    let taken = query.bind(*until).bind(received_at).execute(&mut *writer).await?;
     let remembered = find(writer, account).await?.map_or(0, |inbox| inbox.remembered) + taken;
     let old = forget(writer, account, now + -REMEMBERED_MS, TAKEN_AT_ONCE).await?;
     let too_many = (remembered - old).saturating_sub(MAX_REMEMBERED);
     let forgotten = old + forget(writer, account, now, too_many.min(TAKEN_AT_ONCE)).await?;
     let sql = "UPDATE inbox SET waiting = waiting - $2, remembered = remembered + $2 - $3 WHERE account = $1";
     sql::query(sql).bind(account).bind(column(taken)).bind(column(forgotten)).execute(&mut *writer).await?;
-    let has_more = taken == TAKEN_AT_ONCE;
+    let has_more = left.is_some();
     if claim.is_some() && !has_more {
         let sql = r#"
             DELETE FROM inbox_claim
@@ -241,20 +246,21 @@ pub(crate) async fn take(
     Ok(has_more)
 }
 
-/// Forgets taken fixes that arrived before a time, at most this number, the earliest first. Returns their number.
+/// Forgets taken fixes that arrived before a time: the earliest ones up to this number, and those that arrived with the last of
+/// them. Returns their number.
 async fn forget(
     writer: &mut Connection,
     account: AccountId,
     before: Timestamp,
     count: u64,
 ) -> Result<u64, sqlx::Error> {
+    let Some(last) = count.checked_sub(1) else { return Ok(0) };
     let sql = r#"
-        DELETE FROM inbox_fix
-        WHERE account = $1 AND (recorder, fixed_at) IN (
-            SELECT recorder, fixed_at FROM inbox_fix
-            WHERE account = $1 AND fix IS NULL AND received_at < $2
-            ORDER BY received_at LIMIT $3
-        )
+        SELECT received_at FROM inbox_fix WHERE account = $1 AND fix IS NULL AND received_at < $2
+        ORDER BY received_at LIMIT 1 OFFSET $3
     "#;
-    sql::query(sql).bind(account).bind(before).bind(column(count)).execute(writer).await
+    let through = sql::query(sql).bind(account).bind(before).bind(column(last)).row(&mut *writer).await?;
+    let through = through.map(|row| row.get("received_at")).transpose()?.map_or(before + -1, Timestamp);
+    let sql = "DELETE FROM inbox_fix WHERE account = $1 AND fix IS NULL AND received_at <= $2";
+    sql::query(sql).bind(account).bind(through).execute(writer).await
 }

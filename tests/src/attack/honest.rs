@@ -29,7 +29,7 @@ use crate::synthetic::{self, Kind, Options};
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The time between two changes of the phone.
-const PUSH_PAUSE: Duration = Duration::from_millis(5);
+const PUSH_PAUSE: Duration = Duration::from_millis(20);
 
 /// The number of changes of one document: more than anybody makes of a car in a minute.
 const CHANGES_OF_A_DOCUMENT: u64 = 200;
