@@ -12,6 +12,7 @@ mod crc;
 pub mod digest;
 pub mod display;
 pub mod docs;
+pub mod erasure;
 pub mod fix;
 pub mod geodesy;
 pub mod handle_name;

@@ -4,6 +4,7 @@ import type {
   AccountView,
   Bootstrap,
   CarView,
+  DeletedView,
   DriveQuery,
   DriveView,
   Effect,
@@ -28,6 +29,7 @@ export interface Core {
   cars(): CarView[];
   social(): SocialView;
   meets(): MeetView[];
+  deleted(): DeletedView[];
   track(): TrackView | null;
   account(): AccountView;
   members(now: Now): MembersView;
@@ -53,6 +55,7 @@ export interface Views {
   cars: CarView[];
   social: SocialView;
   meets: MeetView[];
+  deleted: DeletedView[];
   track: TrackView | null;
   account: AccountView;
   members: MembersView;
@@ -69,6 +72,7 @@ export const TOPICS = [
   "meets",
   "account",
   "members",
+  "deleted",
   "status",
 ] as const satisfies readonly Topic[];
 
@@ -91,6 +95,8 @@ export function readView(core: Core, topic: Topic, now: Now, isPageRefused: bool
       return core.account();
     case "members":
       return core.members(now);
+    case "deleted":
+      return core.deleted();
     case "status":
       return { ...core.status(), isPageRefused };
     default:

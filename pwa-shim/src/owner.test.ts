@@ -33,6 +33,7 @@ class ScriptedCore implements Core {
     throw new Error("unreachable");
   };
   meets = (): [] => [];
+  deleted = (): [] => [];
   track = (): null => null;
   account = (): never => {
     throw new Error("unreachable");

@@ -2,4 +2,5 @@
 
 pub(crate) mod background_projector;
 pub(crate) mod compactor;
+pub(crate) mod eraser;
 pub(crate) mod road_builder;

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 
+use crate::id::DeviceKey;
 use crate::membership::{
     Members, MembershipDigest, MembershipSet, ReceivedStatement, Statement, StatementError, StatementId,
 };
@@ -24,6 +25,9 @@ pub(crate) struct Membership {
     lacked: Vec<Statement>,
     /// What was declared on this connection: a relay may refuse to keep a statement.
     declared: Set<StatementId>,
+    /// Whether the injected fault lets everybody sign erasures.
+    #[cfg(feature = "faults")]
+    trusts_everybody: bool,
 }
 
 /// A statement as it is stored.
@@ -53,7 +57,14 @@ impl Membership {
         {
             set.restore(grant, None);
         }
-        Membership { identity, set, lacked: Vec::new(), declared: Set::new() }
+        Membership {
+            identity,
+            set,
+            lacked: Vec::new(),
+            declared: Set::new(),
+            #[cfg(feature = "faults")]
+            trusts_everybody: false,
+        }
     }
 
     /// Returns the digest for the handshake.
@@ -69,6 +80,21 @@ impl Membership {
     /// Returns the members at a time of the relay's clock.
     pub(crate) fn members(&self, now: Timestamp) -> Members {
         self.set.evaluate(now)
+    }
+
+    /// Returns whether a key may have ordered an erasure: it is, or was, a member. `[X2]`
+    pub(crate) fn may_have_erased(&self, key: &DeviceKey, now: Timestamp) -> bool {
+        #[cfg(feature = "faults")]
+        if self.trusts_everybody {
+            return true;
+        }
+        self.members(now).has_standing(key)
+    }
+
+    /// Lets everybody sign erasures.
+    #[cfg(feature = "faults")]
+    pub(crate) fn trust_everybody(&mut self, trusts: bool) {
+        self.trusts_everybody = trusts;
     }
 
     /// Adds a statement of this phone, which goes to the relay on the next occasion.

@@ -12,6 +12,7 @@ mod compaction;
 mod due;
 mod engagement;
 mod engines;
+mod erasure;
 mod handshake;
 mod harness;
 mod inbox;
