@@ -15,10 +15,8 @@ pub use self::claims::{ActorClaims, MAX_VOUCHED};
 pub use self::scanning::{InflationBudget, MAX_INFLATED_PUSH_BYTES, check_continues, scan_candidate};
 use crate::change::{Actor, ScannedChange, advance_heads};
 use crate::digest::Digest;
-use crate::erasure::{ERASURE_BYTES, Erasure, erasure_hash};
 use crate::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use crate::kind::{DocKind, ReserveRule};
-use crate::membership::Members;
 use crate::wire::{MAX_STORED_HEADS, NackCode};
 
 /// The state of one account's log: its devices, its length and its contents.
@@ -98,8 +96,6 @@ pub struct DocumentState {
     pub kind: DocKind,
     /// Its heads, ascending.
     pub heads: Vec<ChangeHash>,
-    /// Whether it is erased: its only entry is its erasure. `[X3]`
-    pub is_erased: bool,
 }
 
 /// How long an actor's sequence numbers are reserved for its own device after the device's last use, milliseconds: two
@@ -192,9 +188,6 @@ impl AccountState {
         if self.revoked_prefixes.contains(&claims.own) {
             return Err(NackCode::ForeignActor);
         }
-        if doc.is_some_and(|doc| doc.is_erased) {
-            return Err(NackCode::Erased);
-        }
         if doc.is_some_and(|doc| doc.kind != kind) {
             return Err(NackCode::KindMismatch);
         }
@@ -258,45 +251,6 @@ impl AccountState {
         self.head
     }
 
-    /// Decides about the erasure of a document of this account; `None` for a document that the log does not have: another
-    /// device may still bring it. `[X2]`
-    ///
-    /// # Errors
-    /// The [`NackCode`] to answer with: [`NackCode::Malformed`] for a wrong signature, [`NackCode::ForeignActor`] if the
-    /// signer never was a member, or if the pusher was removed.
-    pub fn admit_erasure(
-        &self,
-        id: DocId,
-        doc: Option<&DocumentState>,
-        claims: &ActorClaims,
-        chunk: &[u8],
-        members: &Members,
-    ) -> Result<Admission, NackCode> {
-        if self.revoked_prefixes.contains(&claims.own) {
-            return Err(NackCode::ForeignActor);
-        }
-        let erasure = Erasure::verified(chunk, &self.account, &id).ok_or(NackCode::Malformed)?;
-        if doc.is_some_and(|doc| doc.is_erased) {
-            return Ok(Admission::AlreadyStored);
-        }
-        if members.has_standing(&erasure.by) { Ok(Admission::Append) } else { Err(NackCode::ForeignActor) }
-    }
-
-    /// Appends the erasure of a document that [`AccountState::admit_erasure`] accepted, and returns its position in the log.
-    /// `removed` are the changes and bytes that the document had.
-    ///
-    /// The caller stores the erasure at this position and removes everything else of the document.
-    pub fn erase(&mut self, id: DocId, doc: &mut DocumentState, removed: Usage) -> u64 {
-        let before = std::mem::replace(&mut doc.heads, vec![erasure_hash(&self.account, &id)]);
-        doc.is_erased = true;
-        self.usage.documents += u64::from(before.is_empty());
-        self.usage.changes = self.usage.changes.saturating_sub(removed.changes) + 1;
-        self.usage.bytes = self.usage.bytes.saturating_sub(removed.bytes) + ERASURE_BYTES as u64;
-        self.digest.replace(&id, &before, &doc.heads);
-        self.head += 1;
-        self.head
-    }
-
     fn has_actor(&self, actor: &Actor) -> bool {
         prefix_of(actor).is_some_and(|prefix| self.actor_prefixes.contains(&prefix))
     }
@@ -305,6 +259,6 @@ impl AccountState {
 impl DocumentState {
     /// Creates the state of a document without changes.
     pub fn new(owner: AccountId, kind: DocKind) -> DocumentState {
-        DocumentState { owner, kind, heads: Vec::new(), is_erased: false }
+        DocumentState { owner, kind, heads: Vec::new() }
     }
 }

@@ -7,7 +7,6 @@
 pub mod automerge_doc;
 pub mod car;
 pub mod claim;
-pub mod deletion;
 pub mod drive;
 pub mod invalid;
 pub mod link_renewal;

@@ -12,7 +12,6 @@ mod crc;
 pub mod digest;
 pub mod display;
 pub mod docs;
-pub mod erasure;
 pub mod fix;
 pub mod geodesy;
 pub mod handle_name;

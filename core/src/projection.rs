@@ -47,14 +47,13 @@ pub enum DocumentRow {
     /// The public profile of an account.
     #[n(1)]
     Profile(#[n(0)] ProfileFields),
-    /// A car and its logbook, the latest entry first; and when it is due to be erased, if it is deleted.
+    /// A car and its logbook, the latest entry first.
     #[n(2)]
     Car(
         #[n(0)] CarFields,
         #[n(1)]
         #[cbor(default)]
         Vec<LogItem>,
-        #[n(2)] Option<Timestamp>,
     ),
     /// A drive.
     #[n(3)]
@@ -101,7 +100,7 @@ impl DocumentRow {
 
 /// The version of the fold. Rows of another version may lack data of their documents. A change of road scores is
 /// another version, and so is support for further block versions.
-pub const VERSION: u8 = 9;
+pub const VERSION: u8 = 8;
 
 /// The published copy of a drive.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
@@ -147,10 +146,7 @@ pub fn fold(kind: DocKind, doc: &Automerge) -> Option<DocumentRow> {
             Some(DocumentRow::Settings(fields, devices, docs::settings::places(doc)))
         }
         DocKind::Profile => Some(DocumentRow::Profile(docs::profile::read(doc))),
-        DocKind::Car => {
-            let erase_at = docs::deletion::erase_at(doc);
-            Some(DocumentRow::Car(docs::car::read(doc), docs::logbook::read(doc), erase_at))
-        }
+        DocKind::Car => Some(DocumentRow::Car(docs::car::read(doc), docs::logbook::read(doc))),
         DocKind::Drive => Some(DocumentRow::Drive(docs::drive::read(doc))),
         DocKind::Published => published(doc).map(|row| DocumentRow::Published(Box::new(row))),
         DocKind::Social => Some(DocumentRow::Social(docs::social::read(doc))),

@@ -10,7 +10,6 @@ mod crash_guard;
 mod device;
 mod documents;
 mod drive_stats;
-mod eraser;
 #[cfg(feature = "faults")]
 mod faults;
 mod invariants;

@@ -18,16 +18,13 @@ use crate::membership::{Claim, MembershipDigest, ReceivedStatement, Statement};
 use crate::time::Timestamp;
 
 /// The newest protocol version. `[H1]`
-pub const PROTOCOL: u16 = 4;
+pub const PROTOCOL: u16 = 3;
 
 /// The oldest version that phones speak. Without version 3 a relay keeps no membership statements. `[G5]`
 pub const OLDEST_PHONE_PROTOCOL: u16 = 2;
 
 /// The first version with membership statements. `[G5]`
 pub const MEMBERSHIP_PROTOCOL: u16 = 3;
-
-/// The first version in which a relay refuses changes as erased. `[X4]`
-pub const ERASURE_PROTOCOL: u16 = 4;
 
 /// The oldest protocol version of relays. In version 1 signatures do not cover the origin that the phone dialled.
 /// `[H9]`

@@ -8,7 +8,6 @@ import { engine, openEngine, recording } from "./engine.ts";
 import { describeError } from "./messages.ts";
 import { href, isPublic, type PublicRoute, type Route, route, type Screen as ScreenName, titleOf } from "./route.ts";
 import { CarScreen } from "./screens/car.tsx";
-import { DeletedScreen } from "./screens/deleted.tsx";
 import { DevicesScreen } from "./screens/devices.tsx";
 import { DriveScreen } from "./screens/drive.tsx";
 import { DrivesScreen } from "./screens/drives.tsx";
@@ -108,8 +107,6 @@ function OwnScreen({ at }: { at: Exclude<Route, PublicRoute> }) {
       return <RecordScreen invitation={at.code} />;
     case "drives":
       return <DrivesScreen />;
-    case "deleted":
-      return <DeletedScreen />;
     case "import":
       return <ImportScreen />;
     case "totals":
@@ -182,7 +179,7 @@ interface Tab {
 const PEOPLE: ScreenName[] = ["people", "person", "followers", "following", "inCommon"];
 
 const TABS: Tab[] = [
-  { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive", "import", "totals", "deleted"] },
+  { to: { screen: "drives" }, label: "Drives", icon: RoadIcon, screens: ["drives", "drive", "import", "totals"] },
   {
     to: { screen: "feed" },
     label: "Discover",

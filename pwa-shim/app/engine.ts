@@ -33,7 +33,6 @@ export const meets = signal<Views["meets"]>([]);
 export const track = signal<Views["track"]>(null);
 export const account = signal<Views["account"] | undefined>(undefined);
 export const members = signal<Views["members"] | undefined>(undefined);
-export const deleted = signal<Views["deleted"]>([]);
 export const status = signal<Views["status"] | undefined>(undefined);
 let readsAs: string | undefined;
 export const persistence = signal<Persistence>("unknown");
@@ -56,7 +55,7 @@ export function isInUse(): boolean {
 /** The key in `localStorage` that says whether the engine was ever opened here. */
 const USED = "tourismo used";
 
-const signals = { recording, drives, cars, social, meets, track, account, members, deleted, status } satisfies Record<
+const signals = { recording, drives, cars, social, meets, track, account, members, status } satisfies Record<
   Topic,
   { value: unknown }
 >;
@@ -94,11 +93,6 @@ async function open(): Promise<void> {
     tourismo.subscribe("track", (view) => (signals.track.value = view));
     tourismo.subscribe("account", (view) => (signals.account.value = view));
     tourismo.subscribe("members", (view) => (signals.members.value = view));
-    tourismo.subscribe("deleted", (view) => {
-      // Cached answers may contain what was erased.
-      if (signals.deleted.value.some(({ id }) => view.every((one) => one.id !== id))) void relay.forget();
-      signals.deleted.value = view;
-    });
     tourismo.subscribe("status", (view) => (signals.status.value = view));
     engine.value = { type: "open", tourismo };
     markUsed();

@@ -3,7 +3,6 @@
 import {
   type Answer,
   type ByeCode,
-  type DocKind,
   type DriveSync,
   type DriveView,
   type ErrorCode,
@@ -247,8 +246,6 @@ function describeNackCode(code: NackCode): string {
       return "Another device made it, and the server accepts it only from that device for now. The app retries. If this device made it, add it to the account again.";
     case "not_your_document":
       return "The server runs an earlier version, which reserves this id for another account. Ask the operator to update it; then the app retries.";
-    case "erased":
-      return "Another of your devices erased it. It is removed here, too.";
     case "malformed":
     case "unknown_deps":
     case "duplicate_seq":
@@ -257,26 +254,6 @@ function describeNackCode(code: NackCode): string {
       return `The server cannot read it (${code}). Reload the app. If that does not help, tell the operator.`;
     default:
       return code satisfies never;
-  }
-}
-
-/** What a deleted thing is. */
-export function describeDeletedKind(kind: DocKind): string {
-  switch (kind) {
-    case "drive":
-      return "Drive";
-    case "car":
-      return "Car";
-    case "meet":
-      return "Meet";
-    case "settings":
-    case "profile":
-    case "track":
-    case "published":
-    case "social":
-      return "Document";
-    default:
-      return kind satisfies never;
   }
 }
 

@@ -11,7 +11,6 @@ const SCREENS = {
   drives: { path: "/drives", title: "Drives" },
   import: { path: "/drives/import", title: "Import" },
   totals: { path: "/drives/totals", title: "Totals" },
-  deleted: { path: "/drives/deleted", title: "Recently deleted" },
   drive: { path: "/drives/:id", title: "Drive" },
   feed: { path: "/feed", title: "Discover", isPublic: true },
   publicDrive: { path: "/public/:id", title: "Drive", isPublic: true },

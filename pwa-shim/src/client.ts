@@ -180,35 +180,8 @@ export class Tourismo {
     return this.#done({ type: "editDrive", drive, title, notes, ...("car" in change ? { car: change.car } : {}) });
   }
 
-  /** Deletes a drive and withdraws its published copy. For 30 days it is in the topic `deleted` and can be restored. */
   deleteDrive(drive: DocId): Promise<void> {
     return this.#done({ type: "deleteDrive", drive });
-  }
-
-  /** Deletes a car, and its drives if asked. For 30 days they are in the topic `deleted` and can be restored. */
-  async deleteCar(car: DocId, { drives }: { drives: "keep" | "delete" }): Promise<void> {
-    const driven = drives === "delete" ? (await this.read("drives")).filter((drive) => drive.car === car) : [];
-    // The car goes last, so that a failure leaves the rest to be deleted with it.
-    for (const { id } of driven) await this.deleteDrive(id);
-    await this.#done({ type: "deleteCar", car });
-  }
-
-  /** Deletes an own meet: nobody else finds it any more. For 30 days it is in the topic `deleted` and can be restored. */
-  deleteMeet(meet: DocId): Promise<void> {
-    return this.#done({ type: "deleteMeet", meet });
-  }
-
-  /** Restores a deleted drive, car or meet. A drive that was published is private then. */
-  restore(doc: DocId): Promise<void> {
-    return this.#done({ type: "restore", doc });
-  }
-
-  /**
-   * Erases a drive with its track and published copies, a car, or an own meet, for good: on this device at once, on the relay and
-   * on the other devices when they are reached. `doc` is the `id` in the topic `deleted`, or that of a drive or car.
-   */
-  erase(doc: DocId): Promise<void> {
-    return this.#done({ type: "erase", doc });
   }
 
   /**

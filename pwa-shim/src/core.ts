@@ -4,7 +4,6 @@ import type {
   AccountView,
   Bootstrap,
   CarView,
-  DeletedView,
   DriveQuery,
   DriveView,
   Effect,
@@ -29,7 +28,6 @@ export interface Core {
   cars(): CarView[];
   social(): SocialView;
   meets(): MeetView[];
-  deleted(): DeletedView[];
   track(): TrackView | null;
   account(): AccountView;
   members(now: Now): MembersView;
@@ -55,7 +53,6 @@ export interface Views {
   cars: CarView[];
   social: SocialView;
   meets: MeetView[];
-  deleted: DeletedView[];
   track: TrackView | null;
   account: AccountView;
   members: MembersView;
@@ -72,7 +69,6 @@ export const TOPICS = [
   "meets",
   "account",
   "members",
-  "deleted",
   "status",
 ] as const satisfies readonly Topic[];
 
@@ -95,8 +91,6 @@ export function readView(core: Core, topic: Topic, now: Now, isPageRefused: bool
       return core.account();
     case "members":
       return core.members(now);
-    case "deleted":
-      return core.deleted();
     case "status":
       return { ...core.status(), isPageRefused };
     default:

@@ -33,7 +33,6 @@ class ScriptedCore implements Core {
     throw new Error("unreachable");
   };
   meets = (): [] => [];
-  deleted = (): [] => [];
   track = (): null => null;
   account = (): never => {
     throw new Error("unreachable");

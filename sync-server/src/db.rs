@@ -16,7 +16,6 @@ pub(crate) mod drive_totals;
 pub(crate) mod drives;
 pub(crate) mod due;
 pub(crate) mod engagement;
-pub(crate) mod erasures;
 pub(crate) mod feed;
 pub(crate) mod feed_items;
 pub(crate) mod follows;
@@ -341,14 +340,6 @@ pub(crate) async fn probe(writer: &mut Connection) -> Result<(), sqlx::Error> {
     match writer.engine() {
         Engine::Sqlite(writer) => sqlite::probe(writer).await,
         Engine::Postgres(writer) => postgres::probe(writer).await,
-    }
-}
-
-/// Rewrites every table, so that the files have no byte of what was deleted.
-pub(crate) async fn scrub(connection: &mut Connection) -> Result<(), sqlx::Error> {
-    match connection.engine() {
-        Engine::Sqlite(connection) => sqlite::scrub(connection).await,
-        Engine::Postgres(connection) => postgres::scrub(connection).await,
     }
 }
 

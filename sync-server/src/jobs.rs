@@ -2,5 +2,4 @@
 
 pub(crate) mod background_projector;
 pub(crate) mod compactor;
-pub(crate) mod eraser;
 pub(crate) mod road_builder;

@@ -48,7 +48,6 @@ use self::http::serving;
 use self::http::viewer::{KnownReaders, Viewers};
 use self::jobs::background_projector::BackgroundProjector;
 use self::jobs::compactor::Compactor;
-use self::jobs::eraser::Eraser;
 use self::jobs::road_builder::RoadBuilder;
 use self::notify::event_bus::EventBus;
 use self::notify::head_notifier::HeadNotifier;
@@ -198,7 +197,6 @@ pub struct Running {
     max_connections: u32,
     serving: JoinHandle<()>,
     compacting: JoinHandle<()>,
-    erasing: JoinHandle<()>,
     projecting: JoinHandle<()>,
     surveying: JoinHandle<()>,
     writing: JoinHandle<()>,
@@ -240,7 +238,7 @@ impl Server {
         let (head_notifier, newest) = (HeadNotifier::default(), Arc::new(NewestPage::default()));
         let membership_notifier = MembershipNotifier::default();
         let (grown, live) = (Arc::new(Notify::new()), EventBus::new(u64::from_be_bytes(random())));
-        let (published, due, erased) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (published, due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let told = CommitListeners {
             head_notifier: head_notifier.clone(),
             membership_notifier: membership_notifier.clone(),
@@ -248,7 +246,6 @@ impl Server {
             event_bus: live.clone(),
             log_grown: grown.clone(),
             due: due.clone(),
-            erased: erased.clone(),
             published: published.clone(),
         };
         let file = match &config.database {
@@ -282,14 +279,6 @@ impl Server {
             stopping: stopping.clone(),
         };
         let compacting = compacting.spawn();
-        let erasing = Eraser {
-            readers: readers.background.clone(),
-            writer: writer.clone(),
-            erased,
-            metrics: metrics.clone(),
-            stopping: stopping.clone(),
-        };
-        let erasing = erasing.spawn();
         let projecting = BackgroundProjector {
             readers: readers.background.clone(),
             writer: writer.clone(),
@@ -428,7 +417,6 @@ impl Server {
             max_connections,
             serving,
             compacting,
-            erasing,
             projecting,
             surveying,
             writing,
@@ -472,9 +460,6 @@ impl Running {
         }
         if timeout(DRAIN_DEADLINE, self.serving).await.is_err() {
             tracing::warn!("some requests did not end in time");
-        }
-        if self.erasing.await.is_err() {
-            tracing::error!("the eraser panicked");
         }
         if self.compacting.await.is_err() {
             tracing::error!("the compactor panicked");

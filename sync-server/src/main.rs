@@ -42,9 +42,6 @@ enum Command {
     /// Read the whole log, derive rows and counters again, and compare. Exit code 0: no findings, 1: findings, 2: the
     /// database cannot be read.
     Check(Check),
-    /// Rewrite the database, so that its files have no byte of what was erased. Stop the server first. An SQLite file that was
-    /// written by a version without erasure needs this once, Postgres after erasures.
-    Scrub(Scrub),
     /// Write everything of one account into a zip archive, also while the database is served. The app imports it.
     Export(Export),
     /// Act on abuse, through the operators' address of the running server (`serve --admin-listen`).
@@ -121,12 +118,6 @@ struct Check {
     /// Delete everything derived from the log (heads, digests, feeds) and derive it again. Stop the server first.
     #[arg(long)]
     repair: bool,
-}
-
-#[derive(Args)]
-struct Scrub {
-    #[command(flatten)]
-    data: Data,
 }
 
 #[derive(Args)]
@@ -257,10 +248,6 @@ fn carry_out(command: Command) -> anyhow::Result<ExitCode> {
                 println!("backup: {changes} changes of {accounts} accounts in {} ({bytes} bytes)", to.display());
             }
             Command::Restore(restore) => put_back(restore).await?,
-            Command::Scrub(Scrub { data }) => {
-                let maintenance::Scrubbed { before, after } = maintenance::scrub(&data.location()?).await?;
-                println!("scrub: the database was rewritten: {after} bytes, {before} before");
-            }
             Command::Export(Export { data, account, to }) => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
                 let now = Timestamp(i64::try_from(now)?);

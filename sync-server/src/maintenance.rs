@@ -10,7 +10,6 @@ mod export;
 mod membership;
 mod recount;
 mod restore;
-mod scrub;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +19,6 @@ pub(crate) use self::check::bring_rows_up_to_date;
 pub use self::check::{EntryFault, Finding, Quarantined, Report, check, repair};
 pub use self::export::{AccountExport, export_account};
 pub use self::restore::{Restored, begin_again, restore, take_decisions};
-pub use self::scrub::{Scrubbed, scrub};
 use tourismo_core::id::AccountId;
 
 use crate::db::sqlite::Obstacle;

@@ -36,7 +36,6 @@ use self::memory::Memory;
 use self::projector::Step;
 use crate::clients::limits::{RateLimiter, SourceNames};
 use crate::db::decisions::{Decision, Item};
-use crate::db::erasures::ErasureDue;
 use crate::db::invitations::{CodeHash, Invitation};
 use crate::db::relay::Identity;
 use crate::db::reports::{NewReport, Reported};
@@ -105,8 +104,6 @@ pub(crate) struct CommitListeners {
     pub(crate) log_grown: Arc<Notify>,
     /// The background projector, when documents are due.
     pub(crate) due: Arc<Notify>,
-    /// The eraser, when documents were erased.
-    pub(crate) erased: Arc<Notify>,
     /// The road builder, when what is public may have changed.
     pub(crate) published: Arc<Notify>,
 }
@@ -285,11 +282,6 @@ impl Writer {
     /// Writes rows that were derived in the background, unless the document has newer changes.
     pub(crate) async fn write_rows(&self, steps: Vec<Step>) -> Result<(), Unavailable> {
         self.submit_and_rest(|reply| Job::WriteRows { steps, reply }).await
-    }
-
-    /// Removes some more entries of an erased document; returns whether any are left.
-    pub(crate) async fn sweep_erased(&self, due: ErasureDue) -> Result<bool, Unavailable> {
-        self.submit_and_rest(|reply| Job::SweepErased { due, reply }).await
     }
 
     /// Replaces and removes roads.
@@ -612,9 +604,6 @@ impl Task {
                     self.memory = memory;
                     self.context.metrics.writer.commit(began);
                     if let Some(checkpointer) = &self.context.checkpointer {
-                        if done.has_erased {
-                            checkpointer.scrub();
-                        }
                         checkpointer.committed();
                     }
                     return Ok(done);
@@ -650,7 +639,6 @@ impl Task {
                     reply.hold(append.vouch(*account, *actor_prefix).await?);
                 }
                 Job::Compact { step, reply } => reply.hold(append.compact(step).await?),
-                Job::SweepErased { due, reply } => reply.hold(append.sweep_erased(*due).await?),
                 Job::WriteRows { steps, reply } => reply.hold(append.write_rows(steps).await?),
                 Job::ApplyRoads { update, reply } => reply.hold(append.apply_road_update(update).await?),
                 Job::Decide { decision, reply } => reply.hold(append.decide(decision).await?),
@@ -685,9 +673,6 @@ impl Task {
             self.listeners.newest_page.invalidate();
         }
         self.listeners.event_bus.announce(appended.events);
-        if appended.has_erased {
-            self.listeners.erased.notify_one();
-        }
         if appended.has_due {
             self.listeners.due.notify_one();
         }

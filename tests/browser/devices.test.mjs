@@ -8,7 +8,6 @@ import { test } from "node:test";
 import { kill, newProfile, openPhone } from "./chromium.mjs";
 import { sensorOf, straight } from "./drive.mjs";
 import { hold } from "./hold.mjs";
-import { addCar, enter, letIn, openAt } from "./linking.mjs";
 import { startRelayOnNetwork } from "./network.mjs";
 import { startRelay, until } from "./relay.mjs";
 
@@ -169,6 +168,46 @@ async function withCamera(t, address) {
     writeFileSync(film, await shown.page().screenshot({ type: "jpeg" }));
   };
   return { page, looksAt };
+}
+
+/** Opens a phone on a profile folder. Resolves to its page. */
+async function openAt(address, profile) {
+  const [page] = (await openPhone(profile, { permissions: ["geolocation"] })).pages();
+  await page.goto(address);
+  return page;
+}
+
+/** Adds a new phone to the account of another one, by codes. */
+async function letIn(old, fresh, address) {
+  await fresh.goto(`${address}/#/devices`);
+  const code = await fresh.getByTestId("be-let-in").getByLabel("The code as text").inputValue();
+  assert.match(code, /\/#\/link\/[\w-]{43}$/);
+  await old.goto(`${address}/#/devices`);
+  await old.getByLabel("The new device's code").fill(code);
+  await old.getByRole("button", { name: "Add it" }).click();
+  const answer = await old.getByLabel("The answer as text").inputValue();
+  assert.match(answer, /\/#\/join\//);
+  await fresh.getByLabel("The answer", { exact: true }).fill(answer.slice(0, -20));
+  await fresh.getByText("cannot be read").waitFor();
+  await fresh.getByLabel("The answer", { exact: true }).fill(answer);
+  await enter(old, fresh);
+}
+
+/** Asserts that both show the same number, then confirms. */
+async function enter(old, fresh) {
+  const [shown, due] = await Promise.all([fresh, old].map((page) => page.getByTestId("join-check").innerText()));
+  assert.match(due, /^\d{4} \d{4} \d{4}$/);
+  assert.equal(shown, due);
+  await fresh.getByRole("button", { name: "Join the account" }).click();
+  await fresh.waitForURL(/#\/drives$/);
+}
+
+async function addCar(page, name) {
+  await page.goto(new URL("/#/garage", page.url()).href);
+  await page.getByRole("button", { name: "Add a car" }).click();
+  await page.getByLabel("Nickname").fill(name);
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("heading", { name }).waitFor();
 }
 
 async function edit(page, name, text) {

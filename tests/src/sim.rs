@@ -1,7 +1,7 @@
 //! The simulator: real replicas and real relay sessions in a simulated network. Disks fail and fill up. Links break in
 //! one direction or both, and messages come twice or too early. Apps are killed or handed from tab to tab. Phones
 //! sleep, have wrong clocks, and are wiped, copied or put back to an old backup. Relays crash, are restored, or are
-//! replaced by another one. Devices are stolen and removed. Documents are erased.
+//! replaced by another one. Devices are stolen and removed.
 //!
 //! One seed decides everything, time is a number, and one queue orders all events, so that a seed that fails once fails
 //! always. Promises are checked during a run: saved data is there after a kill, acknowledged changes are there after a
@@ -13,7 +13,6 @@ mod connections;
 mod convergence;
 mod devices;
 mod disk;
-mod erasures;
 mod faults;
 mod hostile_writers;
 mod network;

@@ -87,14 +87,6 @@ impl Core {
         to_js(&self.replica.social())
     }
 
-    /// Returns the deleted drives, cars and meets that can be restored.
-    ///
-    /// # Errors
-    /// `not_convertible`
-    pub fn deleted(&self) -> Result<JsValue, JsValue> {
-        to_js(&self.replica.deleted())
-    }
-
     /// Returns the account's meets, the latest first.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use automerge::{Automerge, ScalarValue};
 use serde::Serialize;
 
 use crate::docs::automerge_doc::{self, Competing, EditError, NewChange};
-use crate::docs::{LinkRenewal, Visibility, deletion};
+use crate::docs::{LinkRenewal, Visibility};
 use crate::id::DocId;
 use crate::stats::DriveStats;
 use crate::time::{Timestamp, UtcOffset};
@@ -42,9 +42,6 @@ pub struct DriveFields {
     /// Whether the drive is deleted, which removes it from all lists.
     #[n(9)]
     pub deleted: bool,
-    /// When the deleted drive is due to be erased; absent for one that was deleted by an earlier version.
-    #[n(17)]
-    pub erase_at: Option<Timestamp>,
     /// Unresolved concurrent values.
     #[n(10)]
     pub conflicts: Vec<DriveConflict>,
@@ -125,6 +122,8 @@ pub struct DriveEdit<'a> {
     pub renewals: Option<u32>,
     /// The digest of the fixes that it was imported from.
     pub source: Option<SourceDigest>,
+    /// Removes the drive from all lists.
+    pub deleted: bool,
 }
 
 /// Makes the first change of a drive.
@@ -188,6 +187,9 @@ pub fn change(doc: &mut Automerge, change: &DriveEdit<'_>) -> Result<Option<NewC
         if let Some(source) = change.source.filter(|source| before.source != Some(*source)) {
             edit.bytes_or_nothing("source", Some(&source.0))?;
         }
+        if change.deleted && !before.deleted {
+            edit.boolean("deleted", true)?;
+        }
         Ok(())
     })
 }
@@ -209,8 +211,7 @@ pub fn read(doc: &Automerge) -> DriveFields {
         track: doc_id(doc, "track"),
         visibility: Visibility::among(&visibilities),
         published: renewed.map(|renewed| renewed.id).or_else(|| doc_id(doc, "published")),
-        deleted: deletion::is_deleted(doc),
-        erase_at: deletion::erase_at(doc),
+        deleted: automerge_doc::boolean(doc, "deleted"),
         conflicts: conflicts(doc, &visibilities),
         is_contested: automerge_doc::competing(doc, "stats").values.len() > 1,
         utc_offset: automerge_doc::utc_offset(doc, "utcOffsetMin"),

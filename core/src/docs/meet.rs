@@ -16,7 +16,7 @@ use minicbor::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::docs::automerge_doc::{self, Edit, EditError, NewChange};
-use crate::docs::{Invalid, LinkRenewal, Visibility, deletion};
+use crate::docs::{Invalid, LinkRenewal, Visibility};
 use crate::id::{AccountId, DocId};
 use crate::sorting::sort_by;
 use crate::time::Timestamp;
@@ -121,9 +121,6 @@ pub struct MeetRow {
     /// Its newest link; absent if the link was never renewed.
     #[n(5)]
     pub renewed: Option<LinkRenewal>,
-    /// When the deleted meet is due to be erased.
-    #[n(6)]
-    pub erase_at: Option<Timestamp>,
 }
 
 /// The effective state of a meet.
@@ -347,7 +344,6 @@ pub fn read(doc: &Automerge) -> MeetRow {
             .collect(),
         changes: u32::try_from(doc.stats().num_changes).unwrap_or(u32::MAX),
         renewed: LinkRenewal::read(doc),
-        erase_at: deletion::erase_at(doc),
         ..MeetRow::default()
     };
     for (index, key) in KEYS.iter().enumerate() {

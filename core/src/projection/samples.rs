@@ -45,7 +45,7 @@ pub fn rows() -> Vec<(&'static str, DocId, DocumentRow)> {
     vec![
         ("settings", DOC, DocumentRow::Settings(settings, devices, vec![place()])),
         ("profile", DOC, DocumentRow::Profile(profile())),
-        ("car", DOC, DocumentRow::Car(car(), vec![LogItem { id: DOC, entry: log_entry() }], None)),
+        ("car", DOC, DocumentRow::Car(car(), vec![LogItem { id: DOC, entry: log_entry() }])),
         ("drive", DOC, DocumentRow::Drive(drive())),
         ("track", DOC, track()),
         ("published", DOC, DocumentRow::Published(Box::new(published()))),
@@ -99,7 +99,6 @@ fn drive() -> DriveFields {
         published: Some(DOC),
         // A deleted drive has no rows on a relay.
         deleted: false,
-        erase_at: None,
         conflicts: vec![
             DriveConflict::Car { values: vec![Some(DOC), None] },
             DriveConflict::Visibility { values: vec![Visibility::Private, Visibility::Public] },

@@ -4,7 +4,6 @@
 //! from the relay waits, and is checked again after each arrival.
 
 mod archive;
-mod deleting;
 mod driving;
 mod garage;
 mod importing;
@@ -122,14 +121,7 @@ impl Replica {
                 };
                 self.edit_drive(*drive, &edit)
             }
-            Command::DeleteDrive { drive } => self.delete_drive(now, *drive),
-            Command::DeleteCar { car } => self.hide(now, *car),
-            Command::DeleteMeet { meet } => self.hide(now, self.document_of_meet(meet)),
-            Command::Restore { doc } => self.restore(*doc),
-            Command::Erase { doc } => {
-                self.erase(request, *doc);
-                return Ok(Applied::AnsweredElsewhere);
-            }
+            Command::DeleteDrive { drive } => self.delete_drive(*drive),
             Command::PublishDrive { drive, visibility } => self.publish_drive(*drive, *visibility),
             Command::AddPlace { position, kind, size } => self.add_place(*position, *kind, *size),
             Command::ChangePlace { place, kind, size } => self.change_place(*place, *kind, *size),
@@ -272,6 +264,14 @@ impl Replica {
             let visibility = self.drive(&drive)?.visibility;
             self.change_published(drive, published, visibility)?;
         }
+        Ok(Some(drive))
+    }
+
+    fn delete_drive(&mut self, drive: DocId) -> Result<Option<DocId>, CommandError> {
+        if let Some(published) = self.copy(&drive)? {
+            self.change_published(drive, published, Visibility::Private)?;
+        }
+        self.change_drive(drive, &drive::DriveEdit { deleted: true, ..drive::DriveEdit::default() })?;
         Ok(Some(drive))
     }
 

@@ -5,7 +5,6 @@
 
 mod damage;
 mod document;
-mod erased;
 mod fold_queue;
 mod invariants;
 mod outbox;
@@ -22,7 +21,6 @@ use minicbor::Encode;
 use sha2::{Digest as _, Sha256};
 
 use self::document::Documents;
-pub(crate) use self::erased::{ErasedDrive, NewErasure};
 use self::fold_queue::FoldQueue;
 use self::outbox::Outbox;
 pub(crate) use self::outbox::{InFlight, Unsent};
@@ -63,8 +61,6 @@ pub(crate) struct DocumentStore {
     pub(crate) outbox: Outbox,
     /// Documents whose records changed and of which something must be fetched; see [`DocumentStore::must_fetch`].
     newly_to_fetch: Set<DocId>,
-    /// Drives that were erased since the last [`DocumentStore::take_erased_drives`].
-    erased_drives: Vec<ErasedDrive>,
     digest: Digest,
 }
 
@@ -94,7 +90,6 @@ impl DocumentStore {
             unwritten_rows: Set::new(),
             outbox: Outbox::default(),
             newly_to_fetch: Set::new(),
-            erased_drives: Vec::new(),
             digest: Digest::default(),
         };
         let id = |entry: &StoredEntry| entry.key.as_slice().try_into().ok().map(DocId::from_bytes);
@@ -254,7 +249,7 @@ impl DocumentStore {
     /// `since` is the durable write sequence number at the start of the read. Returns whether the read is complete;
     /// otherwise a write finished during the read, and the document must be read again.
     pub(crate) fn load(&mut self, doc: DocId, entries: &[StoredEntry], writes: &WriteQueue, since: WriteSeq) -> bool {
-        if self.documents.loaded(&doc).is_some() || self.is_erased(&doc) {
+        if self.documents.loaded(&doc).is_some() {
             return true;
         }
         match self.assemble(&doc, entries, writes) {
@@ -306,8 +301,7 @@ impl DocumentStore {
 
     /// Adds a change that was made to a document in memory.
     pub(crate) fn add_own(&mut self, writes: &mut WriteQueue, doc: DocId, change: Option<NewChange>) {
-        // What a recording adds to an erased track is dropped with it. `[X5]`
-        let Some(change) = change.filter(|_| !self.is_erased(&doc)) else { return };
+        let Some(change) = change else { return };
         let record = self.documents.record_mut(&doc).expect("a document in memory has a record");
         let index = append(writes, &doc, record, &change.hash, &change.deps, change.chunk.clone());
         record.unacked.insert(index, change.chunk.len() as u32);
@@ -327,10 +321,6 @@ impl DocumentStore {
         scanned: &ScannedChange,
         chunk: Vec<u8>,
     ) -> bool {
-        if self.is_erased(&doc) {
-            self.relay_has(doc, kind, &scanned.hash, &scanned.deps);
-            return false;
-        }
         let lacked_any =
             self.documents.record(&doc).is_some_and(DocumentRecord::lacks_any) || !self.has_all(&doc, &scanned.deps);
         if lacked_any {
@@ -350,9 +340,6 @@ impl DocumentStore {
         scanned: &ScannedChange,
         chunk: Vec<u8>,
     ) {
-        if self.is_erased(&doc) {
-            return;
-        }
         if self.documents.record(&doc).is_some_and(|record| record.announced.is_some()) {
             // The change is part of the announced snapshot, whose heads are known.
             self.note_on_relay(doc, kind, &scanned.hash);

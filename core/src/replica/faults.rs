@@ -26,10 +26,6 @@ pub enum Fault {
     ImportsUnderNewIds,
     /// Each operation is written in a transaction of its own.
     SplitsTransactions,
-    /// The bytes of an erased document stay on disk.
-    KeepsErased,
-    /// Everybody's erasures are performed.
-    TrustsEveryErasure,
 }
 
 /// The faults and the poll orders of a replica.
@@ -60,8 +56,6 @@ impl Replica {
     pub fn inject(&mut self, fault: Fault) {
         self.faults.fault = Some(fault);
         self.writes.split_transactions(fault == Fault::SplitsTransactions);
-        self.writes.keep_erased(fault == Fault::KeepsErased);
-        self.membership.trust_everybody(fault == Fault::TrustsEveryErasure);
     }
 
     /// Returns the id of an import as the injected fault has it.
@@ -93,9 +87,7 @@ impl Replica {
                 | Fault::KeepsDigest
                 | Fault::UnlistsLoaded
                 | Fault::ImportsUnderNewIds
-                | Fault::SplitsTransactions
-                | Fault::KeepsErased
-                | Fault::TrustsEveryErasure,
+                | Fault::SplitsTransactions,
                 _,
             ) => {}
         }
@@ -108,9 +100,7 @@ impl Replica {
             | Fault::AnswersNoCommand
             | Fault::ForgetsTransactions
             | Fault::ImportsUnderNewIds
-            | Fault::SplitsTransactions
-            | Fault::KeepsErased
-            | Fault::TrustsEveryErasure => {}
+            | Fault::SplitsTransactions => {}
         }
     }
 }

@@ -220,8 +220,6 @@ pub enum Topic {
     Account,
     /// [`crate::replica::views::MembersView`].
     Members,
-    /// [`crate::replica::views::DeletedView`]s.
-    Deleted,
     /// [`crate::replica::views::StatusView`].
     Status,
 }

@@ -2,7 +2,6 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::id::DeviceKey;
 use crate::membership::{
     Members, MembershipDigest, MembershipSet, ReceivedStatement, Statement, StatementError, StatementId,
 };
@@ -25,9 +24,6 @@ pub(crate) struct Membership {
     lacked: Vec<Statement>,
     /// What was declared on this connection: a relay may refuse to keep a statement.
     declared: Set<StatementId>,
-    /// Whether the injected fault lets everybody sign erasures.
-    #[cfg(feature = "faults")]
-    trusts_everybody: bool,
 }
 
 /// A statement as it is stored.
@@ -57,14 +53,7 @@ impl Membership {
         {
             set.restore(grant, None);
         }
-        Membership {
-            identity,
-            set,
-            lacked: Vec::new(),
-            declared: Set::new(),
-            #[cfg(feature = "faults")]
-            trusts_everybody: false,
-        }
+        Membership { identity, set, lacked: Vec::new(), declared: Set::new() }
     }
 
     /// Returns the digest for the handshake.
@@ -80,21 +69,6 @@ impl Membership {
     /// Returns the members at a time of the relay's clock.
     pub(crate) fn members(&self, now: Timestamp) -> Members {
         self.set.evaluate(now)
-    }
-
-    /// Returns whether a key may have ordered an erasure: it is, or was, a member. `[X2]`
-    pub(crate) fn may_have_erased(&self, key: &DeviceKey, now: Timestamp) -> bool {
-        #[cfg(feature = "faults")]
-        if self.trusts_everybody {
-            return true;
-        }
-        self.members(now).has_standing(key)
-    }
-
-    /// Lets everybody sign erasures.
-    #[cfg(feature = "faults")]
-    pub(crate) fn trust_everybody(&mut self, trusts: bool) {
-        self.trusts_everybody = trusts;
     }
 
     /// Adds a statement of this phone, which goes to the relay on the next occasion.

@@ -5,8 +5,8 @@ use crate::replica::views::TrackView;
 use crate::sorted::Set;
 
 /// Topics of views that are derived from documents.
-pub(super) const DOCUMENT_TOPICS: [Topic; 6] =
-    [Topic::Drives, Topic::Cars, Topic::Account, Topic::Social, Topic::Meets, Topic::Deleted];
+pub(super) const DOCUMENT_TOPICS: [Topic; 5] =
+    [Topic::Drives, Topic::Cars, Topic::Account, Topic::Social, Topic::Meets];
 
 /// Effects, topics and the track for the shell.
 #[derive(Debug, Default)]

@@ -32,8 +32,6 @@ enum Component {
     Stats,
     /// The attack on the own profile.
     Attack,
-    /// The erasures that are ordered or due.
-    Eraser,
     /// The recording of a killed app.
     Recovery,
     /// The sync client.
@@ -44,7 +42,7 @@ enum Component {
     Writes,
 }
 
-const COMPONENTS: [Component; 14] = [
+const COMPONENTS: [Component; 13] = [
     Component::Reads,
     Component::Tracks,
     Component::Rows,
@@ -54,7 +52,6 @@ const COMPONENTS: [Component; 14] = [
     Component::Copies,
     Component::Stats,
     Component::Attack,
-    Component::Eraser,
     Component::Recovery,
     Component::SyncClient,
     Component::Memory,
@@ -81,13 +78,13 @@ impl Replica {
     }
 
     #[cfg(not(feature = "faults"))]
-    fn poll_order(&self) -> [Component; 14] {
+    fn poll_order(&self) -> [Component; 13] {
         COMPONENTS
     }
 
     /// Returns the order of the next round: any, if the simulator wants that.
     #[cfg(feature = "faults")]
-    fn poll_order(&mut self) -> [Component; 14] {
+    fn poll_order(&mut self) -> [Component; 13] {
         let mut order = COMPONENTS;
         self.faults.shuffle(&mut order);
         order
@@ -105,7 +102,6 @@ impl Replica {
             Component::Copies => self.with_reconcilers(Reconcilers::poll_copies),
             Component::Stats => self.with_reconcilers(Reconcilers::poll_stats),
             Component::Attack => self.with_reconcilers(Reconcilers::poll_attack),
-            Component::Eraser => self.poll_eraser(now),
             Component::Recovery => self.poll_recovery(),
             Component::SyncClient => self.poll_sync_client(now, random),
             Component::Memory => self.poll_memory(),

@@ -320,14 +320,11 @@ fn other_copies(
     renewals: u32,
     named: Option<DocId>,
 ) -> Vec<DocId> {
-    let is_here = |id: &DocId| documents.record(id).is_some_and(|record| record.is_here());
-    copies_of(account, drive, renewals).filter(|id| Some(*id) != named && is_here(id)).collect()
-}
-
-/// Returns the ids that copies of a drive have or had: of renewed links, and of earlier versions.
-pub(super) fn copies_of(account: &AccountId, drive: &DocId, renewals: u32) -> impl Iterator<Item = DocId> {
     let earlier = renewals.saturating_sub(MAX_EARLIER)..=renewals;
-    earlier.map(|renewals| DocId::of_copy(account, drive, renewals)).chain([DocId::of_unbound_copy(account, drive)])
+    let bound = earlier.map(|renewals| DocId::of_copy(account, drive, renewals));
+    let unbound = DocId::of_unbound_copy(account, drive);
+    let is_here = |id: &DocId| documents.record(id).is_some_and(|record| record.is_here());
+    bound.chain([unbound]).filter(|id| Some(*id) != named && is_here(id)).collect()
 }
 
 /// Returns the drive itself, or the drive of a copy.

@@ -5,7 +5,6 @@ use crate::replica::commands::singleton_id;
 use crate::replica::device::Device;
 use crate::replica::documents::{DocumentRecord, DocumentStore};
 use crate::replica::drive_stats::StatsReconciler;
-use crate::replica::eraser::Eraser;
 use crate::replica::io::StoredEntry;
 use crate::replica::output::Output;
 use crate::replica::place_finder::PlaceFinder;
@@ -26,7 +25,6 @@ pub(super) struct Reconcilers {
     pub(super) copies: CopyReconciler,
     pub(super) stats: StatsReconciler,
     pub(super) attack: ProfileAttack,
-    pub(super) eraser: Eraser,
 }
 
 impl Reconcilers {

@@ -183,12 +183,6 @@ impl Recording {
         writes.delete(range);
     }
 
-    /// Ends the recording of an erased drive: nothing of it is packed or kept.
-    pub(crate) fn abandon(mut self, writes: &mut WriteQueue) {
-        self.journal.delete_from(0, writes);
-        writes.delete(KeyRange { space: Space::Meta, from: META_KEY.to_vec(), to: META_KEY.to_vec() });
-    }
-
     /// Handles a fix and the time of its arrival on the page.
     pub(crate) fn fix(
         &mut self,

@@ -2,7 +2,7 @@
 
 use serde_bytes::ByteBuf;
 
-use crate::id::{AccountId, DeviceKey, DocId};
+use crate::id::{AccountId, DeviceKey};
 use crate::membership::{Claim, Statement};
 use crate::read_token::ReadToken;
 use crate::replica::commands::statement_refusal;
@@ -10,7 +10,7 @@ use crate::replica::io::{CommandOutcome, Effect, Topic};
 use crate::replica::{DeviceGrant, Replica, documents, sync_client};
 use crate::sorted::Map;
 use crate::time::{Now, Timestamp};
-use crate::wire::{DocKind, Grant};
+use crate::wire::Grant;
 
 /// The purpose of a signature.
 #[derive(Debug)]
@@ -21,8 +21,6 @@ pub(super) enum Signing {
     Grant(u32, DeviceKey),
     /// To say this about a key of the account; the command with this request.
     Statement(u32, Claim, DeviceKey),
-    /// The erasure of a document.
-    Erasure(DocId, DocKind),
     /// A read token for this account, and the request of the command.
     Token(u32, TokenTerms),
 }
@@ -96,7 +94,6 @@ impl Replica {
                     Err(error) => (request, CommandOutcome::Refused { code: statement_refusal(error) }),
                 }
             }
-            Signing::Erasure(doc, kind) => return self.erasure_signed(doc, kind, signature),
             Signing::Token(request, TokenTerms { account, origin, expires_at, expires_here_at }) => {
                 let token = ReadToken { account, device, expires_at, signature, origin: Some(origin) };
                 (request, CommandOutcome::Token { token: ByteBuf::from(token.to_bytes()), expires_at: expires_here_at })

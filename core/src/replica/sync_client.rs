@@ -11,9 +11,8 @@ mod vouching;
 
 use crate::change::is_document;
 use crate::digest::Digest;
-use crate::erasure::{Erasure, erasure_hash, is_erasure};
 use crate::id::DocId;
-use crate::replica::documents::{self, DocumentStore, NewErasure};
+use crate::replica::documents::{self, DocumentStore};
 use crate::replica::io::{KeyRange, StoredEntry};
 use crate::replica::membership::Membership;
 use crate::replica::sync_client::comparison::Comparison;
@@ -25,7 +24,7 @@ use crate::replica::views::LinkStatus;
 use crate::replica::write_queue::WriteQueue;
 use crate::session::client::{ClientEvent, ClientSession, Identity};
 use crate::time::{Now, Timestamp};
-use crate::wire::{ByeCode, Chunk, DocKind, Entry, EntryBody, RelayId};
+use crate::wire::{ByeCode, Chunk, Entry, EntryBody, RelayId};
 
 const FIRST_RETRY_MS: u64 = 1_000;
 const LAST_RETRY_MS: u64 = 60_000;
@@ -285,10 +284,7 @@ impl SyncClient {
                 Vec::new()
             }
             ClientEvent::Members(statements) => match context.membership.received(statements, context.writes) {
-                Ok(true) => {
-                    self.verify_erasures_again(context);
-                    vec![SyncEffect::MembersChanged]
-                }
+                Ok(true) => vec![SyncEffect::MembersChanged],
                 Ok(false) => Vec::new(),
                 // No relay has such a statement: it garbles, or lies.
                 Err(_) => self.ended(ByeCode::NotAuthentic, context),
@@ -347,7 +343,6 @@ impl SyncClient {
             return;
         }
         match body {
-            EntryBody::Change(Chunk(chunk)) if is_erasure(&chunk) => self.take_erasure(doc, kind, chunk, context),
             EntryBody::Change(Chunk(chunk)) => {
                 // Changes that cannot be read make the next digest differ; they are not used.
                 let Some(scanned) = documents::scan(&chunk) else { return };
@@ -381,37 +376,6 @@ impl SyncClient {
         }
     }
 
-    /// Erases a document by the order of a member. If the signer is unknown here, the document stays: the membership statements
-    /// of the signer may be on their way. A forged erasure counts as a change that cannot be read: the next digest differs. `[X5]`
-    fn take_erasure(&mut self, doc: DocId, kind: DocKind, chunk: Vec<u8>, context: &mut SyncContext<'_>) {
-        let account = self.identity.account;
-        let now = Now { wall: context.wall, monotonic_ms: context.now_ms as f64 };
-        let Some(Erasure { by, .. }) = Erasure::verified(&chunk, &account, &doc) else { return };
-        let hash = erasure_hash(&account, &doc);
-        if context.membership.may_have_erased(&by, self.relay.time(now)) {
-            context.documents.outbox.take_in_flight(&hash);
-            context.documents.erase(context.writes, doc, kind, NewErasure { hash, chunk }, true);
-        } else {
-            context.documents.await_erasure(doc, kind, hash);
-            if self.fetches.is_fetching(&doc) {
-                // Once more when the membership statements change, or on the next connection.
-                self.fetches.mark_unusable(doc);
-            }
-        }
-    }
-
-    /// Fetches the erasures whose signers were unknown before the membership statements changed.
-    fn verify_erasures_again(&mut self, context: &SyncContext<'_>) {
-        for doc in context.documents.awaiting_erasure() {
-            self.fetches.retry(doc);
-        }
-    }
-
-    /// Returns whether phone and relay agreed on this connection.
-    pub(crate) fn has_agreed(&self) -> bool {
-        self.has_agreed && matches!(self.state, ConnectionState::Open(_))
-    }
-
     fn fetched(
         &mut self,
         doc: DocId,
@@ -423,8 +387,6 @@ impl SyncClient {
         for Chunk(chunk) in chunks {
             if self.fetches.is_unusable(&doc) {
                 // The remaining changes depend on an unreadable one.
-            } else if is_erasure(&chunk) {
-                self.take_erasure(doc, kind, chunk, context);
             } else if is_document(&chunk) {
                 if !context.documents.add_snapshot(context.writes, doc, kind, None, chunk) {
                     self.fetches.mark_unusable(doc);
@@ -440,10 +402,6 @@ impl SyncClient {
         if self.fetches.is_unusable(&doc) {
             context.documents.expect_no_snapshot(doc);
             return vec![SyncEffect::Fetched];
-        }
-        if context.documents.expect_no_erasure(doc) && self.comparison.is_settled() {
-            // What the relay has of it is unknown.
-            self.comparison.begin();
         }
         if context.documents.note_fetched(doc, &lacked) {
             // The relay received more changes of the document in the meantime.

@@ -1,7 +1,6 @@
 //! Tests of the whole replica with a minimal shell and relay. The integration tests are in `tests/`.
 
 mod archive;
-mod erasure;
 mod importing;
 mod search;
 
@@ -13,9 +12,9 @@ use super::{Bootstrap, Replica};
 use crate::digest::Digest;
 use crate::origin::OriginPolicy;
 use crate::read_token::ReadToken;
-use crate::session::relay::{self, DocPage, LogPage, RelaySession};
+use crate::session::relay::{self, LogPage, RelaySession};
 use crate::time::{Now, Timestamp};
-use crate::wire::{Chunk, Epoch, Message, RelayId};
+use crate::wire::{Epoch, Message, RelayId};
 
 /// A shell with a disk that answers on request, connected to a relay without data.
 struct Bench {
@@ -31,8 +30,6 @@ struct Bench {
     /// The relay's head of the log.
     head: u64,
     digest: Digest,
-    /// What the relay sends of every fetched document; without it fetches are not answered.
-    fetched: Option<Vec<Chunk>>,
     /// The phone's messages, in order.
     said: Vec<Message>,
     outcomes: Vec<CommandOutcome>,
@@ -77,7 +74,6 @@ impl Bench {
             transactions: None,
             head: 0,
             digest: Digest::default(),
-            fetched: None,
             said: Vec::new(),
             outcomes: Vec::new(),
         }
@@ -146,12 +142,6 @@ impl Bench {
                 relay::RelayEffect::ReadLog { .. } => {
                     let page = LogPage { entries: Vec::new(), head: self.head, digest: self.digest };
                     self.relay_hears(relay::RelayInput::Log(page));
-                }
-                relay::RelayEffect::ReadDoc { doc, .. } => {
-                    if let Some(chunks) = self.fetched.clone() {
-                        let page = DocPage { doc, changes: (1..).zip(chunks).collect(), done: true };
-                        self.relay_hears(relay::RelayInput::Doc(page));
-                    }
                 }
                 _ => {}
             }

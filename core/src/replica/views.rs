@@ -1,12 +1,10 @@
 //! The views of a replica: plain values for screens, built on request.
 
 pub(super) mod build;
-mod deleted;
 pub mod search;
 
 use serde::Serialize;
 
-pub use self::deleted::DeletedView;
 use crate::display::{Line, Profile};
 use crate::docs::{
     Answer, CarFields, DriveConflict, LogItem, MeetFields, NamedDevice, ProfileFields, Reaction, SettingsFields,

@@ -29,9 +29,6 @@ pub(crate) struct WriteQueue {
     /// Whether the injected fault splits transactions.
     #[cfg(feature = "faults")]
     splits: bool,
-    /// Whether the injected fault keeps the bytes of erased documents.
-    #[cfg(feature = "faults")]
-    keeps_erased: bool,
 }
 
 impl WriteQueue {
@@ -47,15 +44,6 @@ impl WriteQueue {
     /// Queues the deletion of all keys in a range.
     pub(crate) fn delete(&mut self, range: KeyRange) {
         self.push(StoreOp::Delete(range));
-    }
-
-    /// Queues the deletion of all changes of an erased document. `[X5]`
-    pub(crate) fn erase(&mut self, range: KeyRange) {
-        #[cfg(feature = "faults")]
-        if self.keeps_erased {
-            return;
-        }
-        self.delete(range);
     }
 
     /// Queues a deletion that no other operation depends on. After a failed transaction it is tried in one of its own: a
@@ -186,11 +174,6 @@ impl WriteQueue {
     /// Drops the operations of the transaction that is in flight.
     pub(crate) fn forget_transaction(&mut self) {
         self.in_flight = None;
-    }
-
-    /// Keeps the bytes of erased documents.
-    pub(crate) fn keep_erased(&mut self, keeps: bool) {
-        self.keeps_erased = keeps;
     }
 
     /// Makes a transaction of each operation.

@@ -297,10 +297,7 @@ impl RelaySession {
             RelayInput::Admitted { epoch, head, at, membership } => Ok(self.admitted(epoch, head, at, membership)),
             RelayInput::NotAdmitted(code) | RelayInput::Stop(code) => Err(code),
             RelayInput::Tick => self.tick(now_ms),
-            RelayInput::Committed { push, outcomes } => {
-                let protocol = self.protocol;
-                Ok(self.open_or_ignore(|open| open.committed(push, outcomes, protocol)))
-            }
+            RelayInput::Committed { push, outcomes } => Ok(self.open_or_ignore(|open| open.committed(push, outcomes))),
             RelayInput::Vouched => Ok(self.open_or_ignore(OpenSession::vouched)),
             RelayInput::MembershipChanged if self.protocol < MEMBERSHIP_PROTOCOL => Ok(Vec::new()),
             RelayInput::MembershipChanged => {

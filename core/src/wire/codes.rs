@@ -3,8 +3,6 @@
 use minicbor::{Decode, Encode};
 use serde::Serialize;
 
-use super::ERASURE_PROTOCOL;
-
 /// Why the relay refuses one change. `[P4]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode, Serialize)]
 #[cfg_attr(feature = "ts", derive(ts_rs::TS))]
@@ -42,17 +40,9 @@ pub enum NackCode {
     /// The account has reached its limit at the relay, which may grow later.
     #[n(9)]
     OverQuota,
-    /// The document is erased. Phones before version 4 are told [`NackCode::KindMismatch`]. `[X4]`
-    #[n(10)]
-    Erased,
 }
 
 impl NackCode {
-    /// Returns the code that a phone of a protocol version understands.
-    pub fn in_version(self, protocol: u16) -> NackCode {
-        if self == NackCode::Erased && protocol < ERASURE_PROTOCOL { NackCode::KindMismatch } else { self }
-    }
-
     /// Returns whether a relay may accept the same change later, when it has more of the account. `[P7]`
     pub fn may_change(self) -> bool {
         match self {
@@ -63,7 +53,7 @@ impl NackCode {
             | NackCode::NotYourDocument
             | NackCode::Unavailable
             | NackCode::OverQuota => true,
-            NackCode::Malformed | NackCode::TooLarge | NackCode::KindMismatch | NackCode::Erased => false,
+            NackCode::Malformed | NackCode::TooLarge | NackCode::KindMismatch => false,
         }
     }
 }

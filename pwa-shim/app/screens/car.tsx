@@ -13,7 +13,7 @@ import { hasDraft } from "../drafts.ts";
 import { cars, drives, engine, run, succeeds, units } from "../engine.ts";
 import { day, distance, odometer } from "../format.ts";
 import { describeLogKind } from "../messages.ts";
-import { go, href } from "../route.ts";
+import { href } from "../route.ts";
 import { DriveRow } from "./drives.tsx";
 
 export function CarScreen({ id }: { id: string }) {
@@ -63,40 +63,7 @@ function Shown({ car }: { car: CarView }) {
         <Logbook car={car} />
         <History car={car} />
       </div>
-      <DeleteCar car={car} />
     </>
-  );
-}
-
-/** Deletes the car, and its drives if wanted. */
-function DeleteCar({ car }: { car: CarView }) {
-  const isAsking = useSignal(false);
-  async function remove(which: "keep" | "delete"): Promise<void> {
-    const done = await succeeds((tourismo) => tourismo.deleteCar(car.id, { drives: which }));
-    if (done) go({ screen: "garage" });
-  }
-  if (!isAsking.value) {
-    return (
-      <button type="button" class="button quiet danger" onClick={() => (isAsking.value = true)}>
-        Delete car
-      </button>
-    );
-  }
-  return (
-    <section class="card form" aria-label="Delete car">
-      <p>Delete {carName(car.fields)}? You can restore it for 30 days.</p>
-      <button type="button" class="button" onClick={() => void remove("keep")}>
-        {car.drives === 0 ? "Delete" : "Delete, and keep its drives"}
-      </button>
-      {car.drives === 0 ? null : (
-        <button type="button" class="button danger" onClick={() => void remove("delete")}>
-          Delete with {car.drives === 1 ? "1 drive" : `${car.drives} drives`}
-        </button>
-      )}
-      <button type="button" class="button quiet" onClick={() => (isAsking.value = false)}>
-        Keep car
-      </button>
-    </section>
   );
 }
 

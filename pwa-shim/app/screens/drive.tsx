@@ -232,7 +232,7 @@ function TakeOver({ drive }: { drive: DriveView }) {
 }
 
 async function remove(drive: DriveView): Promise<void> {
-  if (!confirm("Delete this drive? It is hidden from everyone now. You can restore it for 30 days.")) return;
+  if (!confirm("Delete this drive from all your devices and withdraw its published copy?")) return;
   const done = await succeeds((tourismo) => tourismo.deleteDrive(drive.id));
   if (done) go({ screen: "drives" });
 }

@@ -11,7 +11,7 @@ import { Progress } from "../components/progress.tsx";
 import { RecoveryReminder } from "../components/recovery-reminder.tsx";
 import { ScoreLine } from "../components/score.tsx";
 import { clearFilter, driveFilter, isFiltered } from "../drive-filter.ts";
-import { cars, deleted, drives, recording, status, units } from "../engine.ts";
+import { cars, drives, recording, status, units } from "../engine.ts";
 import { clock, count, day, longDistance, titleOf } from "../format.ts";
 import { useFoundDrives } from "../found-drives.ts";
 import { describeRecording, describeSync } from "../messages.ts";
@@ -50,11 +50,6 @@ export function DrivesScreen() {
       <GrowingList name="drives" content={JSON.stringify(driveFilter.value)} class="list cards" items={shown}>
         {(drive) => <DriveRow key={drive.id} drive={drive} />}
       </GrowingList>
-      {deleted.value.length > 0 ? (
-        <a class="button quiet" href={href({ screen: "deleted" })} data-testid="recently-deleted">
-          Recently deleted ({deleted.value.length})
-        </a>
-      ) : null}
     </section>
   );
 }

@@ -13,7 +13,7 @@ import { PlaceMap } from "../components/place-map.tsx";
 import { ListEnd, StaleNotice } from "../components/query-status.tsx";
 import { ReportButton } from "../components/report.tsx";
 import { ShareLink } from "../components/share-link.tsx";
-import { me, meets, relay, run, social, succeeds } from "../engine.ts";
+import { me, meets, relay, run, social } from "../engine.ts";
 import { clockIn, longDay } from "../format.ts";
 import { describeAnswer, describeMeetField, describeVisibility } from "../messages.ts";
 import { type AnswerState, overriddenFields, withOwnAnswer, withOwnChanges } from "../optimistic.ts";
@@ -126,7 +126,6 @@ function Shown({ meet, answered, attendees, own, changedAt, overridden, isRemove
             </a>
           ) : null}
           {own && !meet.cancelled ? <CancelButton meet={meet} seenAt={changedAt} /> : null}
-          {own ? <DeleteButton meet={meet} /> : null}
           {own ? <Organisers meet={own.id} organisers={own.organisers} /> : null}
           {own ? <OwnLink meet={meet} seenAt={changedAt} /> : null}
           <Calendar meet={meet} />
@@ -227,19 +226,6 @@ function CancelButton({ meet, seenAt }: { meet: Meet; seenAt: Timestamp | null }
   return (
     <button type="button" class="button quiet danger" onClick={cancel}>
       Cancel this meet
-    </button>
-  );
-}
-
-function DeleteButton({ meet }: { meet: Meet }) {
-  async function remove(): Promise<void> {
-    if (!confirm("Delete this meet? Nobody else finds it then. You can restore it for 30 days.")) return;
-    const done = await succeeds((tourismo) => tourismo.deleteMeet(meet.id));
-    if (done) go({ screen: "meets" });
-  }
-  return (
-    <button type="button" class="button quiet danger" onClick={() => void remove()}>
-      Delete this meet
     </button>
   );
 }

@@ -2,7 +2,7 @@
 
 import type { DriveView, Tourismo } from "@tourismo/client";
 
-import { account, cars, deleted, drives, engine, meets, members, recording, social, status, track } from "../engine.ts";
+import { account, cars, drives, engine, meets, members, recording, social, status, track } from "../engine.ts";
 
 export const ME = "account-me";
 
@@ -33,7 +33,7 @@ export function openFakeEngine(results: Record<string, (...parameters: never[]) 
   };
   members.value = { isRemoved: false, devices: [{ key: "aa", isRemoved: false, granted: [] }], recovery: [] };
   social.value = { follows: [], accepted: [], blocked: [], reactions: [], comments: [], answers: [], hidden: [] };
-  [drives.value, cars.value, meets.value, deleted.value] = [[], [], [], []];
+  [drives.value, cars.value, meets.value] = [[], [], []];
   [recording.value, track.value, status.value] = [null, null, undefined];
   return calls;
 }

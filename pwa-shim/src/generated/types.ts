@@ -125,15 +125,7 @@ export type Command = { "type": "startDrive",
   /** The car it was driven with; `null` inside for none. */
   car?: string | null, } | { "type": "deleteDrive",
   /** The drive. */
-  drive: DocId, } | { "type": "deleteCar",
-  /** The car. */
-  car: DocId, } | { "type": "deleteMeet",
-  /** The meet. */
-  meet: DocId, } | { "type": "restore",
-  /** The document, as [`DeletedView`](crate::replica::views::DeletedView) has it. */
-  doc: DocId, } | { "type": "erase",
-  /** The document, as [`DeletedView`](crate::replica::views::DeletedView) has it. */
-  doc: DocId, } | { "type": "publishDrive",
+  drive: DocId, } | { "type": "publishDrive",
   /** The drive. */
   drive: DocId,
   /** The visibility of the copy. */
@@ -356,23 +348,6 @@ export type Cost = {
   minor: number,
   /** Three upper-case letters (ISO 4217). */
   currency: string,
-};
-
-/** A deleted drive, car or meet. */
-export type DeletedView = {
-  /**
-   * The document: the argument of [`Command::Restore`](crate::replica::io::Command::Restore) and
-   * [`Command::Erase`](crate::replica::io::Command::Erase).
-   */
-  id: DocId,
-  /** Its kind. */
-  kind: DocKind,
-  /** The title of a drive or meet, or the name of a car; may be empty. */
-  name: string,
-  /** The start of a drive or meet. */
-  startedAt: Timestamp | null,
-  /** When it is erased; absent for a drive that was deleted by a version without erasure, which stays. */
-  eraseAt: Timestamp | null,
 };
 
 /** A place to go to, or a road with its line. */
@@ -899,7 +874,7 @@ export type Misreading = {
 };
 
 /** Why the relay refuses one change. `[P4]` */
-export type NackCode = "malformed" | "too_large" | "unknown_deps" | "duplicate_seq" | "seq_gap" | "foreign_actor" | "not_your_document" | "kind_mismatch" | "unavailable" | "over_quota" | "erased";
+export type NackCode = "malformed" | "too_large" | "unknown_deps" | "duplicate_seq" | "seq_gap" | "foreign_actor" | "not_your_document" | "kind_mismatch" | "unavailable" | "over_quota";
 
 /** A device of the account with the name that its user gave it. */
 export type NamedDevice = {
@@ -1228,7 +1203,7 @@ export type StoredEntry = {
 export type Timestamp = number;
 
 /** A view that can change. */
-export type Topic = "recording" | "drives" | "track" | "cars" | "social" | "meets" | "account" | "members" | "deleted" | "status";
+export type Topic = "recording" | "drives" | "track" | "cars" | "social" | "meets" | "account" | "members" | "status";
 
 /** The opened drive's track. */
 export type TrackView = { "type": "loading",

@@ -192,7 +192,7 @@ pub(crate) async fn largest(connection: &mut Connection, most: u32) -> Result<Ve
     ids.iter().map(|id| account_id(id)).collect()
 }
 
-/// Returns the accounts whose logs do not have exactly the positions from 1 to their head, without those of erased documents.
+/// Returns the accounts whose logs do not have exactly the positions from 1 to their head.
 pub(crate) async fn with_gaps(connection: &mut Connection) -> Result<Vec<AccountId>, sqlx::Error> {
     let sql = r#"
         SELECT account.account
@@ -202,7 +202,7 @@ pub(crate) async fn with_gaps(connection: &mut Connection) -> Result<Vec<Account
             FROM (SELECT account, seq FROM change UNION ALL SELECT account, seq FROM covered_change) entry
             GROUP BY account
         ) log ON log.account = account.account
-        WHERE account.head <> COALESCE(log.entries, 0) + account.erased OR account.head <> COALESCE(log.last, 0)
+        WHERE account.head <> COALESCE(log.entries, 0) OR account.head <> COALESCE(log.last, 0)
         ORDER BY account.account
     "#;
     let ids: Vec<Vec<u8>> = sql::query_scalar(sql).fetch_all(connection).await?;

@@ -2,7 +2,6 @@
 //! of the changes that they cover.
 
 use sqlx::AssertSqlSafe;
-use tourismo_core::erasure::is_erasure;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use tourismo_core::session::relay::{DocPage, LogPage, MAX_NAMES_PAGE, NamesPage};
 use tourismo_core::time::Timestamp;
@@ -176,7 +175,7 @@ async fn changes(
         sql::query(sql).bind(account.as_bytes().as_slice()).bind(column(after)).bind(last).fetch_all(snapshot).await?;
     let entry = |(seq, doc, kind, name, deps, received_at, chunk): Row| {
         let (doc, kind) = (doc_id(&doc)?, kind_of(kind)?);
-        let body = if kind.is_on_demand() && !is_erasure(&chunk) {
+        let body = if kind.is_on_demand() {
             EntryBody::Stub { hash: hash(&name)?, deps: hashes("deps", &deps)?, bytes: chunk.len() as u32 }
         } else {
             EntryBody::Change(Chunk(chunk))

@@ -81,7 +81,7 @@ pub(crate) async fn find_all(
         let (these, others) = rest.split_at(count);
         let sql = format!(
             r#"
-            SELECT doc, kind, heads, quarantined, loose, covered, is_erased,
+            SELECT doc, kind, heads, quarantined, loose, covered,
                 (SELECT due.seq FROM due_document due WHERE due.account = document.account AND due.doc = document.doc) AS due
             FROM document WHERE account = $1 AND doc IN ({})
             "#,
@@ -89,8 +89,7 @@ pub(crate) async fn find_all(
         );
         let read = |row: &SqlRow| {
             let heads = hashes("heads", &row.get::<Vec<u8>>("heads")?)?;
-            let is_erased = row.get::<i64>("is_erased")? == 1;
-            let log = DocumentState { owner: account, kind: kind_of(row.get("kind")?)?, heads, is_erased };
+            let log = DocumentState { owner: account, kind: kind_of(row.get("kind")?)?, heads };
             let covered: i64 = row.get("covered")?;
             let state = DocState {
                 log,

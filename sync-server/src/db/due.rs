@@ -37,8 +37,6 @@ pub(crate) async fn note_newest(writer: &mut Connection, account: AccountId, doc
             SELECT account, doc, seq FROM change WHERE account = $1 AND doc = $2
             UNION ALL SELECT account, doc, seq FROM snapshot WHERE account = $1 AND doc = $2 AND state > 0
         ) newest
-        JOIN document ON document.account = newest.account AND document.doc = newest.doc
-        WHERE document.is_erased = 0
         ORDER BY newest.seq DESC LIMIT 1
         ON CONFLICT (account, doc) DO UPDATE SET seq = excluded.seq
     "#;
@@ -55,7 +53,7 @@ pub(crate) async fn note_public(writer: &mut Connection, account: AccountId) -> 
             r#"
             SELECT {table}.account, {table}.doc, {table}.seq FROM {table}
             JOIN document ON document.account = {table}.account AND document.doc = {table}.doc
-            WHERE {table}.account = $1 AND document.is_erased = 0 AND document.kind IN ({kinds})
+            WHERE {table}.account = $1 AND document.kind IN ({kinds})
             "#
         )
     };

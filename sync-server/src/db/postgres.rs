@@ -211,16 +211,6 @@ pub(super) async fn probe(writer: &mut PgConnection) -> Result<(), sqlx::Error> 
     sqlx::query("UPDATE relay SET epoch = epoch").execute(writer).await.map(drop)
 }
 
-/// Rewrites every table into another file.
-pub(super) async fn scrub(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let tables = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename";
-    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut *connection).await?;
-    for table in tables {
-        sqlx::query(AssertSqlSafe(format!("VACUUM (FULL) {table}"))).execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
 /// Translates a migration, which is written for SQLite, for Postgres.
 ///
 /// Texts compare bytewise, as in SQLite, so that both engines have the same order and find the same rows.

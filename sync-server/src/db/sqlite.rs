@@ -2,8 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -88,8 +86,6 @@ pub(super) async fn open(path: &Path, max_bytes: Option<u64>, durability: Durabi
 #[derive(Debug)]
 pub(crate) struct Checkpointer {
     committed: Arc<Notify>,
-    /// Whether the log has bytes of erased documents.
-    scrubs: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -97,9 +93,6 @@ impl Checkpointer {
     fn spawn(mut beside: SqliteConnection) -> Checkpointer {
         let committed = Arc::new(Notify::new());
         let heard = committed.clone();
-        // A killed server may have left such bytes.
-        let scrubs = Arc::new(AtomicBool::new(true));
-        let is_due = scrubs.clone();
         let task = tokio::spawn(async move {
             let mut log = Log::default();
             loop {
@@ -108,29 +101,14 @@ impl Checkpointer {
                     // As on a full disk. The commits stay in the log.
                     tracing::warn!(%error, "a checkpoint of the write-ahead log failed");
                 }
-                if is_due.load(Relaxed) {
-                    // What is committed from here on is scrubbed again.
-                    is_due.store(false, Relaxed);
-                    if !empty_log(&mut beside).await.unwrap_or(false) {
-                        is_due.store(true, Relaxed);
-                        sleep(BETWEEN_CHECKPOINTS).await;
-                        heard.notify_one();
-                    }
-                    log = Log::default();
-                }
             }
         });
-        Checkpointer { committed, scrubs, task }
+        Checkpointer { committed, task }
     }
 
     /// Reports a commit.
     pub(crate) fn committed(&self) {
         self.committed.notify_one();
-    }
-
-    /// Empties the log after the next commit: it has bytes of erased documents. `[X3]`
-    pub(crate) fn scrub(&self) {
-        self.scrubs.store(true, Relaxed);
     }
 
     /// Ends, and closes its connection.
@@ -179,12 +157,6 @@ async fn move_log(beside: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     checkpoint_log(beside, "RESTART").await
 }
 
-/// Moves the whole log into the file and makes it empty; returns whether nobody read or wrote meanwhile.
-async fn empty_log(beside: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    let (busy, ..): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(beside).await?;
-    Ok(busy == 0)
-}
-
 /// Checkpoints the log in one of SQLite's modes, and returns its length in pages.
 async fn checkpoint_log(beside: &mut SqliteConnection, mode: &'static str) -> Result<i64, sqlx::Error> {
     // A pragma takes no parameters.
@@ -213,8 +185,6 @@ fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .foreign_keys(true)
-        // What is deleted is overwritten with zeros. `[X3]`
-        .pragma("secure_delete", "on")
         .busy_timeout(Duration::from_secs(5))
         .statement_cache_capacity(REMEMBERED_STATEMENTS)
         .disable_statement_logging()
@@ -233,12 +203,6 @@ pub(super) async fn probe(writer: &mut SqliteConnection) -> Result<(), sqlx::Err
     // A pragma has no parameters.
     let pragma = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", probes.wrapping_add(1)));
     sqlx::query(pragma).execute(writer).await.map(drop)
-}
-
-/// Rewrites the database file.
-pub(super) async fn scrub(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("VACUUM").execute(&mut *connection).await?;
-    checkpoint(connection).await
 }
 
 /// Moves the write-ahead log into the database file.

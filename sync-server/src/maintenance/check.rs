@@ -8,10 +8,9 @@ use std::fmt;
 
 use tourismo_core::admission::DocumentState;
 use tourismo_core::docs::social;
-use tourismo_core::erasure::erasure_hash;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::kind::RelayRows;
-use tourismo_core::wire::{DocHeads, DocKind};
+use tourismo_core::wire::DocKind;
 
 use super::entries::Entries;
 pub use super::recount::EntryFault;
@@ -399,9 +398,7 @@ async fn recount(reader: &mut Connection, account: AccountId, report: &mut Repor
     let all = (DocId::from_bytes([0; 16]), DocId::from_bytes([0xff; 16]));
     let docs = documents::in_range(reader, account, all.0, all.1, usize::MAX).await?;
     let kinds: BTreeMap<DocId, DocKind> = docs.iter().map(|(doc, kind)| (doc.doc, *kind)).collect();
-    let is_erased = |(doc, _): &&(DocHeads, DocKind)| doc.heads == [erasure_hash(&account, &doc.doc)];
-    let erased = docs.iter().filter(is_erased).map(|(doc, _)| doc.doc).collect();
-    let mut recount = Recount::new(&books, &kinds, erased);
+    let mut recount = Recount::new(&books, &kinds);
     let mut entries = Entries::of(reader, account).await?;
     loop {
         let page = entries.next(reader).await?;
@@ -446,8 +443,7 @@ fn shown_docs(recount: &Recount) -> Vec<DocId> {
     let revision = |doc: &DocId| recount.revisions[doc];
     let profile = recount.revisions.keys().filter(|doc| kind(doc) == DocKind::Profile).copied().max_by_key(revision);
     let has_rows = |doc: &DocId| kind(doc).policy().relay_rows != RelayRows::None;
-    let is_left = |doc: &DocId| !recount.docs[doc].is_erased && has_rows(doc);
-    let is_shown = |doc: &DocId| is_left(doc) && (kind(doc) != DocKind::Profile || Some(*doc) == profile);
+    let is_shown = |doc: &DocId| has_rows(doc) && (kind(doc) != DocKind::Profile || Some(*doc) == profile);
     let mut docs: Vec<DocId> = recount.revisions.keys().copied().filter(is_shown).collect();
     docs.sort_by_key(revision);
     docs

@@ -8,7 +8,6 @@ use std::path::Path;
 use automerge::Automerge;
 use tempfile::NamedTempFile;
 use tourismo_core::docs::{automerge_doc, drive, track};
-use tourismo_core::erasure::erasure_hash;
 use tourismo_core::fix::Fix;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
@@ -76,9 +75,6 @@ pub async fn export_account(
     loop {
         let page = documents::in_range(&mut connection, account, from, last, PAGE).await.map_err(&failed)?;
         for (heads, kind) in &page {
-            if heads.heads == [erasure_hash(&account, &heads.doc)] {
-                continue;
-            }
             let read = read(&mut connection, account, heads.doc, *kind).await.map_err(&failed)?;
             add(&mut writer, heads.doc, *kind, read, &mut export).map_err(&refused)?;
             file.write_all(&writer.take()).map_err(&unwritten)?;

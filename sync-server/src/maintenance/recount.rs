@@ -4,9 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tourismo_core::admission::{AccountState, DocumentState, Usage, scan_candidate};
+use tourismo_core::admission::{AccountState, DocumentState, scan_candidate};
 use tourismo_core::change::Actor;
-use tourismo_core::erasure::{Erasure, erasure_hash, is_erasure};
 use tourismo_core::id::{ChangeHash, DocId};
 use tourismo_core::wire::DocKind;
 
@@ -49,47 +48,28 @@ pub(super) struct Recount {
     /// The last sequence number of each actor.
     pub(super) last_seqs: BTreeMap<(DocId, Actor), u64>,
     names: BTreeMap<DocId, BTreeSet<ChangeHash>>,
-    /// The erased documents: positions of theirs have no entry. The number of such positions is checked elsewhere.
-    erased: BTreeSet<DocId>,
 }
 
 impl Recount {
     /// Creates the state before the first entry of an account. `books` has its devices, `kinds` the kinds of its
-    /// documents, `erased` those that are erased.
-    pub(super) fn new(books: &AccountState, kinds: &BTreeMap<DocId, DocKind>, erased: BTreeSet<DocId>) -> Recount {
+    /// documents.
+    pub(super) fn new(books: &AccountState, kinds: &BTreeMap<DocId, DocKind>) -> Recount {
         let log = AccountState { head: 0, digest: Default::default(), usage: Default::default(), ..books.clone() };
         let docs = kinds.iter().map(|(id, kind)| (*id, DocumentState::new(books.account, *kind))).collect();
-        Recount { log, docs, revisions: BTreeMap::new(), last_seqs: BTreeMap::new(), names: BTreeMap::new(), erased }
+        Recount { log, docs, revisions: BTreeMap::new(), last_seqs: BTreeMap::new(), names: BTreeMap::new() }
     }
 
     /// Adds the next entry. A faulty one is added as far as possible.
     pub(super) fn enter(&mut self, entry: &StoredEntry) -> Result<(), EntryFault> {
-        let follows = entry.seq == self.log.head + 1 || !self.erased.is_empty();
+        let follows = entry.seq == self.log.head + 1;
         let counted = self.count(entry);
         // Its position is used in any case.
         self.log.head = entry.seq;
         if follows { counted } else { counted.and(Err(EntryFault::Gap)) }
     }
 
-    /// Counts an erasure: the document has nothing else.
-    fn count_erasure(&mut self, entry: &StoredEntry) -> Result<(), EntryFault> {
-        let account = self.log.account;
-        Erasure::verified(&entry.chunk, &account, &entry.doc).ok_or(EntryFault::Unreadable)?;
-        let doc = self.docs.get_mut(&entry.doc).ok_or(EntryFault::NoDocument)?;
-        self.log.erase(entry.doc, doc, Usage::default());
-        self.revisions.insert(entry.doc, entry.seq);
-        if entry.hash == erasure_hash(&account, &entry.doc) { Ok(()) } else { Err(EntryFault::Misnamed) }
-    }
-
     fn count(&mut self, entry: &StoredEntry) -> Result<(), EntryFault> {
         let doc = self.docs.get_mut(&entry.doc).ok_or(EntryFault::NoDocument)?;
-        if is_erasure(&entry.chunk) {
-            return self.count_erasure(entry);
-        }
-        // What is left of a large document does not count.
-        if self.erased.contains(&entry.doc) {
-            return Ok(());
-        }
         let change = scan_candidate(&entry.chunk).map_err(|_| EntryFault::Unreadable)?;
         let names = self.names.entry(entry.doc).or_default();
         let is_orphan = !change.deps.iter().all(|dep| names.contains(dep));

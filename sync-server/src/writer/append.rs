@@ -3,7 +3,6 @@
 //! The rules are those of the core ([`tourismo_core::admission`]). This module reads what they need, unless the
 //! writer's memory has it, and writes their results at the end, all at once. It commits nothing.
 
-mod erasing;
 mod inbox;
 mod members;
 mod operators;
@@ -16,13 +15,11 @@ use tourismo_core::admission::{
     AccountState, Admission, Candidate, DocumentState, IN_USE_MS, check_continues, is_reserved,
 };
 use tourismo_core::change::{Actor, ScannedChange};
-use tourismo_core::erasure::is_erasure;
 use tourismo_core::id::{AccountId, ChangeHash, DocId};
 use tourismo_core::session::relay::ChangeOutcome;
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{NackCode, Offer};
 
-use self::erasing::Erased;
 use super::disk::DiskSpace;
 use super::memory::{Key, KnownDocument, Memory};
 use super::projector::DeriveCost;
@@ -59,10 +56,6 @@ pub(super) struct Append<'t> {
     docs: BTreeMap<Key, Option<KnownDocument>>,
     entries: Vec<NewEntry<'t>>,
     touched: BTreeMap<Key, TouchedDocs>,
-    /// The documents that are erased.
-    erased: BTreeMap<Key, Erased>,
-    /// Whether entries of documents were removed that were erased before.
-    has_swept: bool,
     /// Visible changes by rows that were derived in the background.
     events: Vec<BusEvent>,
     feed_changed: bool,
@@ -86,8 +79,6 @@ pub(super) struct AppendResult {
     pub(super) work: Vec<(AccountId, DeriveCost)>,
     /// Whether documents are due.
     pub(super) has_due: bool,
-    /// Whether content was removed whose bytes must leave the write-ahead log, too.
-    pub(super) has_erased: bool,
     /// The number of documents that were quarantined.
     pub(super) quarantined: u64,
     /// The accounts whose membership statements changed.
@@ -125,8 +116,6 @@ impl<'t> Append<'t> {
             docs: BTreeMap::new(),
             entries: Vec::new(),
             touched: BTreeMap::new(),
-            erased: BTreeMap::new(),
-            has_swept: false,
             events: Vec::new(),
             feed_changed: false,
             has_due: false,
@@ -144,12 +133,11 @@ impl<'t> Append<'t> {
         let account = pusher.account;
         self.look_up_account_state(account).await?;
         self.look_up_account_age(account, pusher.source).await?;
-        let judged = changes.iter().filter(|change| change.scanned.is_ok() || is_erasure(&change.offer.chunk.0));
+        let judged = changes.iter().filter(|change| change.scanned.is_ok());
         self.look_up_docs(account, judged.map(|change| change.offer.doc).collect()).await?;
         let mut outcomes = Vec::with_capacity(changes.len());
         for Examined { offer, scanned } in changes {
             outcomes.push(match scanned {
-                _ if is_erasure(&offer.chunk.0) => self.erase(pusher, offer).await?,
                 Ok(change) => self.change(pusher, offer, change).await?,
                 Err(code) => ChangeOutcome::Refused(*code),
             });
@@ -176,14 +164,6 @@ impl<'t> Append<'t> {
     /// Does one step of making a snapshot of committed changes. The account state stays unchanged: positions, hashes
     /// and heads are the same.
     pub(super) async fn compact(&mut self, step: &Compaction) -> Result<bool, sqlx::Error> {
-        let subject = match step {
-            Compaction::Write(snapshot) => snapshot.subject,
-            Compaction::Enforce(subject, _) | Compaction::Sweep(subject, _) | Compaction::GiveUp(subject) => *subject,
-        };
-        // It was erased since it was read. `[X3]`
-        if documents::find(self.connection, subject.account, subject.doc).await?.is_none_or(|doc| doc.is_erased) {
-            return Ok(false);
-        }
         let writer = &mut *self.connection;
         match step {
             Compaction::Write(snapshot) => snapshots::insert(writer, snapshot).await.map(|()| false),
@@ -203,8 +183,6 @@ impl<'t> Append<'t> {
 
     /// Writes entries and account states, derives the rows if required, and returns the effects.
     pub(super) async fn finish(mut self, derives_rows: bool) -> Result<AppendResult, sqlx::Error> {
-        self.remove_erased().await?;
-        let entries = self.entries_to_insert();
         let (mut docs, mut uses, mut grown) = (Vec::new(), Vec::new(), BTreeSet::new());
         for (key, touched) in &self.touched {
             let (account, id) = *key;
@@ -213,12 +191,11 @@ impl<'t> Append<'t> {
             uses.extend(touched.actors.iter().map(|actor| (account, id, actor, known.actor(actor))));
             grown.insert(account);
         }
-        grown.extend(self.erasing_accounts());
         let logs: Vec<&AccountState> = grown.iter().map(|account| &self.accounts[account]).collect();
         // An entry refers to its document.
         documents::write(self.connection, &docs).await?;
         documents::write_actor_uses(self.connection, &uses).await?;
-        change_log::insert(self.connection, &entries, self.received_at).await?;
+        change_log::insert(self.connection, &self.entries, self.received_at).await?;
         if !self.entries.is_empty() && self.memory.received_until < self.received_at {
             let until = self.received_at + RECEIVED_AHEAD_MS;
             relay::set_received_until(self.connection, until).await?;
@@ -232,13 +209,11 @@ impl<'t> Append<'t> {
         let (events, feed_changed) = (std::mem::take(&mut self.events), self.feed_changed);
         let (quarantined, membership_changed) = (self.quarantined, std::mem::take(&mut self.membership_changed));
         let has_due = self.has_due;
-        let has_erased = self.has_swept || !self.erased.is_empty();
         let mut appended = AppendResult {
             heads,
             events,
             feed_changed,
             has_due,
-            has_erased,
             quarantined,
             membership_changed,
             ..AppendResult::default()

@@ -13,7 +13,6 @@ use super::{
     Unavailable,
 };
 use crate::db::decisions::{Decision, Item};
-use crate::db::erasures::ErasureDue;
 use crate::db::inbox::TAKEN_AT_ONCE;
 use crate::db::invitations::{CodeHash, Invitation};
 use crate::db::reports::{NewReport, Reported};
@@ -88,11 +87,6 @@ pub(super) enum Job {
         step: Compaction,
         reply: Reply<bool>,
     },
-    /// Removes some more entries of an erased document.
-    SweepErased {
-        due: ErasureDue,
-        reply: Reply<bool>,
-    },
     /// Writes rows that were derived in the background.
     WriteRows {
         steps: Vec<Step>,
@@ -146,7 +140,7 @@ impl Job {
             | Job::Inbox { account, .. } => Owner::Account(*account),
             Job::Commit { pusher, .. } => Owner::Account(pusher.account),
             Job::Ping(_) | Job::Stop => Owner::Relay,
-            Job::Compact { .. } | Job::SweepErased { .. } => Owner::Snapshots,
+            Job::Compact { .. } => Owner::Snapshots,
             Job::WriteRows { .. } => Owner::Rows,
             Job::ApplyRoads { .. } => Owner::Roads,
             Job::Decide { .. } | Job::Dismiss { .. } | Job::Invite { .. } => Owner::Operators,
@@ -162,7 +156,7 @@ impl Job {
             Job::Inbox { act: InboxAct::Take(_), .. } => 1 + TAKEN_AT_ONCE as usize / ROWS_OF_A_CHANGE,
             Job::Inbox { act: InboxAct::Open(_) | InboxAct::Close | InboxAct::Claim(_), .. } => 1,
             Job::WriteRows { steps, .. } => steps.iter().map(Step::rows).sum::<usize>().div_ceil(ROWS_OF_A_CHANGE),
-            Job::Compact { .. } | Job::SweepErased { .. } | Job::ApplyRoads { .. } | Job::Decide { .. } => SHARE,
+            Job::Compact { .. } | Job::ApplyRoads { .. } | Job::Decide { .. } => SHARE,
             Job::Dismiss { .. } | Job::Invite { .. } | Job::Redeem { .. } | Job::Report { .. } => 1,
             Job::Admit { .. } | Job::Declare { .. } | Job::Vouch { .. } | Job::Ping(_) | Job::Stop => 0,
         }
@@ -173,7 +167,7 @@ impl Job {
         match self {
             Job::Admit { reply, .. } => reply.send(is_on_disk),
             Job::Commit { reply, .. } => reply.send(is_on_disk),
-            Job::Compact { reply, .. } | Job::SweepErased { reply, .. } => reply.send(is_on_disk),
+            Job::Compact { reply, .. } => reply.send(is_on_disk),
             Job::Ping(reply)
             | Job::Declare { reply, .. }
             | Job::Vouch { reply, .. }

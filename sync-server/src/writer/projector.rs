@@ -325,16 +325,6 @@ pub(super) async fn withhold(
     write_all(writer, vec![outcome], Settling::All, decisions, events, &mut Vec::new()).await
 }
 
-/// Removes the rows of a document that is being erased. `[X3]`
-pub(super) async fn forget(
-    writer: &mut Connection,
-    doc: &DocumentState,
-    id: DocId,
-    events: &mut Vec<BusEvent>,
-) -> Result<(), sqlx::Error> {
-    aggregates::remove(writer, doc.kind, doc.owner, id, None, Settling::All, events).await.map(drop)
-}
-
 /// Returns when a published drive got its present visibility, to the hour, and when it was last changed. The latter is
 /// the hour, plus a second for each change after the first, so that every change makes it newer without revealing the
 /// time of day.

@@ -124,8 +124,8 @@ async fn a_drive_that_was_taken_off_all_lists_is_on_none() {
     let relay = Relay::start().await;
     let mut anna = Person::new(&relay, 1).await;
     let id = anna.drive(&relay, "Gone", None, START, None).await;
-    let delete = |doc: &mut automerge::Automerge| tourismo_core::docs::deletion::put(doc, Some(START));
-    let offer = anna.edit(id, DocKind::Drive, delete);
+    let edit = tourismo_core::docs::drive::DriveEdit { deleted: true, ..Default::default() };
+    let offer = anna.edit(id, DocKind::Drive, |doc| tourismo_core::docs::drive::change(doc, &edit));
     anna.push(&relay, vec![offer]).await;
     assert_eq!(anna.read(&relay, "/v1/me/drives").await["drives"], json!([]));
     assert_eq!(check(relay.database().location()).await.unwrap().findings, []);

@@ -12,15 +12,12 @@ use anyhow::bail;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
-use tourismo_core::erasure::{Erasure, erase_bytes};
-use tourismo_core::id::{AccountId, DeviceKey, DocId};
-use tourismo_core::kind::DocKind;
+use tourismo_core::id::{AccountId, DeviceKey};
 use tourismo_core::membership::{Claim, MembershipDigest, Statement, acceptance_bytes};
 use tourismo_core::read_token::{ReadToken, read_bytes, read_bytes_v1};
 use tourismo_core::time::Timestamp;
 use tourismo_core::wire::{
-    Chunk, ERASURE_PROTOCOL, Grant, MEMBERSHIP_PROTOCOL, Message, OLDEST_PHONE_PROTOCOL, Offer, RelayId, grant_bytes,
-    proof_bytes, proof_bytes_v1,
+    Grant, MEMBERSHIP_PROTOCOL, Message, OLDEST_PHONE_PROTOCOL, RelayId, grant_bytes, proof_bytes, proof_bytes_v1,
 };
 
 pub use self::document::Document;
@@ -84,23 +81,6 @@ impl Device {
     #[must_use]
     pub fn with_membership(self) -> Device {
         Device { protocol: MEMBERSHIP_PROTOCOL, ..self }
-    }
-
-    /// Returns the same device with the protocol version in which changes of erased documents have a code of their own.
-    #[must_use]
-    pub fn with_erasures(self) -> Device {
-        Device { protocol: ERASURE_PROTOCOL, ..self }
-    }
-
-    /// Returns what it says of its membership statements, of which it knows none, if it speaks the version with them.
-    pub fn membership(&self) -> Option<MembershipDigest> {
-        (self.protocol >= MEMBERSHIP_PROTOCOL).then(MembershipDigest::default)
-    }
-
-    /// Returns the erasure of a document, signed by it.
-    pub fn erasure(&self, doc: DocId, kind: DocKind) -> Offer {
-        let signature = self.key.sign(&erase_bytes(&self.account, &doc)).to_bytes();
-        Offer { doc, kind, chunk: Chunk(Erasure { by: self.key(), signature }.encode()) }
     }
 
     /// Returns a membership statement, signed by it.
@@ -186,7 +166,7 @@ impl Device {
         let Message::Challenge { relay, nonce, .. } = wire.receive().await? else { bail!("a challenge was due") };
         wire.send(&self.proof(&relay, &nonce, origin)).await?;
         let Message::Welcome { head, .. } = wire.receive().await? else { bail!("a welcome was due") };
-        let membership = self.membership();
+        let membership = (self.protocol >= MEMBERSHIP_PROTOCOL).then(MembershipDigest::default);
         wire.catch_up_with(head, membership).await?;
         Ok(Client { wire, relay, account: self.account, origin: origin.to_owned() })
     }

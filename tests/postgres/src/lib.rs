@@ -171,18 +171,6 @@ impl<'c> Database<'c> {
         self.cluster.url_of(&self.name)
     }
 
-    /// The folder of the server in which the files of the database are.
-    ///
-    /// # Errors
-    /// If the server does not answer.
-    pub fn files(&self) -> io::Result<PathBuf> {
-        let mut psql = self.cluster.program("psql");
-        psql.arg("--host").arg(&self.cluster.folder).args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"]);
-        psql.args(["--dbname", &self.name, "--command"]);
-        let oid = psql.arg("SELECT oid FROM pg_database WHERE datname = current_database()").output()?;
-        Ok(self.cluster.data().join("base").join(String::from_utf8_lossy(&oid.stdout).trim()))
-    }
-
     /// A copy of the database, made with `pg_dump` and `pg_restore` as an operator would.
     ///
     /// # Errors

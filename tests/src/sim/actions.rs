@@ -113,7 +113,6 @@ impl ScenarioRun<'_> {
             self.act_once();
             self.sim.clock_action();
             self.sim.theft_action();
-            self.sim.erasure_action();
             let ms = self.sim.rng.weighted(&[(3, 50), (4, 1_000), (5, 7_000), (1, 45_000)]);
             let ms = self.sim.rng.between(1, ms);
             self.sim.advance(ms);

@@ -2,8 +2,7 @@
 //! another relay.
 
 use serde_bytes::ByteBuf;
-use tourismo_core::erasure::is_erasure;
-use tourismo_core::id::{ChangeHash, DocId};
+use tourismo_core::id::ChangeHash;
 use tourismo_core::replica::io::{Command, CommandOutcome, Input, Space};
 use tourismo_core::replica::views::StorageStatus;
 use tourismo_core::replica::{Bootstrap, OpenError, Replica};
@@ -174,12 +173,7 @@ impl Network {
         let kept = &self.relays[HOME].disk;
         let is_elsewhere = |hash: &ChangeHash| kept.has(hash) || disk.hashes().contains(hash);
         let state = &self.phones[phone];
-        let is_kept = |(doc, chunk): (DocId, &[u8])| {
-            !is_erasure(chunk) || disk.has(&doc, chunk) || self.relays[HOME].has_erased(&doc)
-        };
-        let is_safe = state.disk.count(Space::Journal) == 0
-            && state.disk.hashes().iter().all(is_elsewhere)
-            && state.disk.changes().all(is_kept);
+        let is_safe = state.disk.count(Space::Journal) == 0 && state.disk.hashes().iter().all(is_elsewhere);
         self.reference.rolled_back(phone, is_safe);
         self.phones[phone].disk = disk;
     }

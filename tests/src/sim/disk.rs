@@ -38,12 +38,6 @@ impl Disk {
         changes.filter_map(|((_, key), chunk)| Some((DocId::from_bytes(*key.first_chunk()?), chunk.as_slice())))
     }
 
-    /// Returns the documents with rows on disk.
-    pub(super) fn rows(&self) -> impl Iterator<Item = DocId> {
-        let rows = self.entries.keys().filter(|(space, _)| *space == Space::Row);
-        rows.filter_map(|(_, key)| key.as_slice().try_into().ok().map(DocId::from_bytes))
-    }
-
     /// Returns whether a change of a document is on disk, as a change or in a snapshot.
     pub fn has(&self, doc: &DocId, chunk: &[u8]) -> bool {
         let from = (Space::Change, doc.as_bytes().to_vec());

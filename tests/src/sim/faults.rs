@@ -149,8 +149,4 @@ pub enum InjectedBug {
     KeepsConnectionsOfRevoked,
     /// A recovery key counts at once, whoever enrolled it.
     TrustsEveryEnrolment,
-    /// The relay accepts every erasure, whoever signed it.
-    TrustsEveryErasure,
-    /// The relay accepts changes of erased documents.
-    TakesErasedBack,
 }

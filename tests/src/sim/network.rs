@@ -11,7 +11,6 @@ use tourismo_core::time::{Now, Timestamp};
 
 use crate::sim::clock_faults::ClockFaults;
 use crate::sim::connections::{ConnId, Connections, End};
-use crate::sim::erasures::Erasures;
 use crate::sim::phone::Phone;
 use crate::sim::reference_model::ReferenceModel;
 use crate::sim::relay::Relay;
@@ -48,8 +47,6 @@ pub struct Network {
     pub(super) clock_faults: Option<ClockFaults>,
     /// The theft, in some of the scenarios.
     pub(super) theft: Option<Theft>,
-    /// The erasures, in some of the scenarios.
-    pub(super) erasures: Option<Erasures>,
     pub(super) trace: Trace,
     requests: u32,
     /// Whether the phones' operating systems report a network.
@@ -125,7 +122,6 @@ impl Network {
             reference: ReferenceModel::default(),
             clock_faults: None,
             theft: None,
-            erasures: None,
             trace: Trace::new(keeps_lines),
             requests: 0,
             believes_online: true,

@@ -62,7 +62,6 @@ impl Network {
                 self.check_promises(account, &phones),
                 self.check_tracks(account),
                 self.check_holdings(account, &phones),
-                self.check_erasures(account, &phones),
             ] {
                 if let Err(broken) = found {
                     self.report_broken(broken);
@@ -102,9 +101,7 @@ impl Network {
         let replica = self.replica(phones[0]);
         let is_ours = |id: &&DocId| self.reference.owners.get(id) == Some(&account);
         let drives: BTreeMap<DocId, DriveView> = replica.drives().into_iter().map(|view| (view.id, view)).collect();
-        let is_gone = |id: &&DocId| {
-            is_ours(id) && !drives.contains_key(id) && !self.reference.deleted.contains(id) && !self.may_be_gone(id)
-        };
+        let is_gone = |id: &&DocId| is_ours(id) && !drives.contains_key(id) && !self.reference.deleted.contains(id);
         // A deletion that was not settled may have happened.
         let is_deleted = |id: &DocId| {
             self.relay_row(&account, id).is_some_and(|row| matches!(row, DocumentRow::Drive(f) if f.deleted))
@@ -121,9 +118,7 @@ impl Network {
             return Err(format!("a drive that was finished has an end: {id}"));
         }
         let cars: Vec<DocId> = replica.cars().into_iter().map(|car| car.id).collect();
-        if let Some(id) =
-            self.reference.cars.iter().find(|id| is_ours(id) && !cars.contains(id) && !self.may_be_gone(id))
-        {
+        if let Some(id) = self.reference.cars.iter().find(|id| is_ours(id) && !cars.contains(id)) {
             return Err(format!("a car that was put is there: {id}"));
         }
         // Changes of a phone before and after it was put back are merged like those of two phones.
@@ -140,11 +135,6 @@ impl Network {
             }
         }
         Ok(())
-    }
-
-    /// Returns whether somebody ordered to delete or erase a document.
-    fn may_be_gone(&self, id: &DocId) -> bool {
-        self.reference.ordered.contains(id)
     }
 
     fn relay_row(&self, account: &AccountId, id: &DocId) -> Option<DocumentRow> {

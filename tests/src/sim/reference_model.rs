@@ -36,9 +36,6 @@ pub(super) struct ReferenceModel {
     pub(super) finished: BTreeSet<DocId>,
     pub(super) deleted: BTreeSet<DocId>,
     pub(super) cars: BTreeSet<DocId>,
-    /// Documents that were reported as erased, and all that were ordered to be deleted, restored or erased.
-    pub(super) erased: BTreeSet<DocId>,
-    pub(super) ordered: BTreeSet<DocId>,
     /// The present links to meets, and the replaced ones.
     pub(super) links: BTreeSet<DocId>,
     pub(super) old_links: BTreeSet<DocId>,
@@ -96,17 +93,6 @@ impl ReferenceModel {
             let initial = || vec![(None, String::new())];
             self.titles.entry(*drive).or_insert_with(initial).push((Some((phone, request)), title.clone()));
         }
-        match command {
-            Command::DeleteCar { car: doc } | Command::DeleteMeet { meet: doc } | Command::Erase { doc } => {
-                self.ordered.insert(*doc);
-                self.links.remove(doc);
-            }
-            Command::Restore { doc } => {
-                self.ordered.insert(*doc);
-                self.deleted.remove(doc);
-            }
-            _ => {}
-        }
         self.commands.insert((phone, request), command.clone());
     }
 
@@ -129,11 +115,8 @@ impl ReferenceModel {
                     self.keep(live);
                 }
             }
-            (CommandOutcome::Done { .. }, Command::DeleteDrive { drive }) if !self.ordered.contains(&drive) => {
+            (CommandOutcome::Done { .. }, Command::DeleteDrive { drive }) => {
                 self.deleted.insert(drive);
-            }
-            (CommandOutcome::Done { .. }, Command::Erase { doc }) => {
-                self.erased.insert(doc);
             }
             (CommandOutcome::Done { doc: Some(car) }, Command::PutCar { .. }) => {
                 self.cars.insert(*car);
@@ -264,7 +247,7 @@ impl ReferenceModel {
 
     /// Removes the promises about documents.
     fn forget_documents(&mut self) {
-        let of_drives = [&mut self.started, &mut self.finished, &mut self.deleted, &mut self.cars, &mut self.erased];
+        let of_drives = [&mut self.started, &mut self.finished, &mut self.deleted, &mut self.cars];
         for promised in of_drives.into_iter().chain([&mut self.links, &mut self.old_links]) {
             promised.clear();
         }

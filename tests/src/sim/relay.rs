@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tourismo_core::admission::{AccountState, ActorClaims, Admission, Candidate, DocumentState, Usage, scan_candidate};
+use tourismo_core::admission::{AccountState, ActorClaims, Admission, Candidate, DocumentState, scan_candidate};
 use tourismo_core::change::Actor;
 use tourismo_core::digest::Digest;
 use tourismo_core::docs::{automerge_doc, snapshot};
-use tourismo_core::erasure::{erasure_hash, is_erasure};
 use tourismo_core::id::{AccountId, ChangeHash, DeviceKey, DocId};
 use tourismo_core::membership::{Claim, MembershipDigest, MembershipSet, Statement};
 use tourismo_core::projection::{self, DocumentRow};
@@ -86,8 +85,6 @@ pub(super) struct AccountLog {
     log: AccountState,
     docs: BTreeMap<DocId, StoredDocument>,
     pub(super) entries: Vec<LogEntry>,
-    /// The changes that erasures removed.
-    erased: BTreeSet<ChangeHash>,
 }
 
 #[derive(Clone, Debug)]
@@ -128,8 +125,6 @@ pub(super) struct LogEntry {
     pub(super) deps: Vec<ChangeHash>,
     pub(super) chunk: Vec<u8>,
     pub(super) received_at: Timestamp,
-    /// Whether its document is erased, so that the log has nothing at this position.
-    is_removed: bool,
 }
 
 /// How long an actor's numbers are reserved for its own device here, milliseconds: scenarios are too short for two
@@ -175,44 +170,7 @@ impl Relay {
     /// Returns everything stored for an account: document, kind and chunk, in the order of the log.
     pub fn entries(&self, account: &AccountId) -> Vec<(DocId, DocKind, &[u8])> {
         let entries = self.disk.accounts.get(account).map_or(&[][..], |account| &account.entries);
-        let is_content = |stored: &&LogEntry| !stored.is_removed && !is_erasure(&stored.chunk);
-        entries.iter().filter(is_content).map(|stored| (stored.doc, stored.kind, stored.chunk.as_slice())).collect()
-    }
-
-    /// Returns whether a document is erased here.
-    pub(super) fn is_erased(&self, account: &AccountId, doc: &DocId) -> bool {
-        let account = self.disk.accounts.get(account);
-        account.and_then(|account| account.docs.get(doc)).is_some_and(|doc| doc.log.is_erased)
-    }
-
-    /// Returns the position of the erasure of a document in the log.
-    pub(super) fn erased_at(&self, account: &AccountId, doc: &DocId) -> Option<u64> {
-        let entries = &self.disk.accounts.get(account)?.entries;
-        let is_erasure_of = |stored: &LogEntry| stored.doc == *doc && is_erasure(&stored.chunk);
-        entries.iter().position(is_erasure_of).map(|index| index as u64 + 1)
-    }
-
-    /// Returns whether a document of any account is erased here.
-    pub(super) fn has_erased(&self, doc: &DocId) -> bool {
-        self.disk.accounts.keys().any(|account| self.is_erased(account, doc))
-    }
-
-    /// Returns the documents that are not erased.
-    pub(super) fn known_documents(&self) -> Vec<(AccountId, DocId, DocKind)> {
-        let accounts = self.disk.accounts.iter();
-        let docs = accounts.flat_map(|(id, account)| account.docs.iter().map(move |(doc, stored)| (*id, *doc, stored)));
-        docs.filter(|(.., stored)| !stored.log.is_erased).map(|(id, doc, stored)| (id, doc, stored.log.kind)).collect()
-    }
-
-    /// Returns an erased document of which something is left.
-    pub(super) fn left_of_erased(&self, account: &AccountId) -> Option<DocId> {
-        let log = self.disk.accounts.get(account)?;
-        let is_left = |stored: &&LogEntry| {
-            !stored.is_removed && !is_erasure(&stored.chunk) && self.is_erased(account, &stored.doc)
-        };
-        let entry = log.entries.iter().find(is_left).map(|stored| stored.doc);
-        let row = self.disk.rows.keys().find(|(of, doc)| of == account && self.is_erased(account, doc));
-        entry.or(row.map(|(_, doc)| *doc))
+        entries.iter().map(|stored| (stored.doc, stored.kind, stored.chunk.as_slice())).collect()
     }
 
     /// Returns the digest of everything stored for an account.
@@ -237,10 +195,7 @@ impl RelayDisk {
     }
 
     pub(super) fn has(&self, hash: &ChangeHash) -> bool {
-        let is_in = |account: &AccountLog| {
-            account.erased.contains(hash) || account.docs.values().any(|doc| doc.positions.contains_key(hash))
-        };
-        self.accounts.values().any(is_in)
+        self.accounts.values().any(|account| account.docs.values().any(|doc| doc.positions.contains_key(hash)))
     }
 
     /// Returns whether a device belongs to an account.
@@ -352,9 +307,8 @@ impl RelayDisk {
     pub(super) fn fold(&mut self, account: &AccountId, doc: DocId) {
         let key = (*account, doc);
         let Some(account) = self.accounts.get(account) else { return };
-        let of_doc = account.entries.iter().filter(|stored| stored.doc == doc && !stored.is_removed);
-        let chunks = of_doc.map(|stored| stored.chunk.as_slice());
-        let kind = account.docs.get(&doc).filter(|doc| !doc.log.is_erased).map(|doc| doc.log.kind);
+        let chunks = account.entries.iter().filter(|stored| stored.doc == doc).map(|stored| stored.chunk.as_slice());
+        let kind = account.docs.get(&doc).map(|doc| doc.log.kind);
         let row =
             kind.zip(automerge_doc::load(&[0; 16], chunks).ok()).and_then(|(kind, doc)| projection::fold(kind, &doc));
         match row {
@@ -391,8 +345,7 @@ impl RelayDisk {
             old.members = account.members.clone();
             // Prefixes of admitted devices and of those that were vouched for.
             old.log.actor_prefixes.extend(&account.log.actor_prefixes);
-            let kept = account.entries.iter().enumerate().filter(|(index, _)| keeps(account, *index));
-            for (_, stored) in kept.filter(|(_, stored)| !stored.is_removed) {
+            for (_, stored) in account.entries.iter().enumerate().filter(|(index, _)| keeps(account, *index)) {
                 let offer = Offer { doc: stored.doc, kind: stored.kind, chunk: Chunk(stored.chunk.clone()) };
                 let outcome = old.offer_change(&offer, &claims, stored.received_at, InjectedBug::Nothing);
                 assert!(matches!(outcome, ChangeOutcome::Stored { .. }), "what was stored once is stored again");
@@ -425,7 +378,6 @@ impl AccountLog {
             log: AccountState::new(account, &device),
             docs: BTreeMap::new(),
             entries: Vec::new(),
-            erased: BTreeSet::new(),
         }
     }
 
@@ -446,12 +398,8 @@ impl AccountLog {
             if !snapshot::is_due(all - covered, covered) {
                 continue;
             }
-            let chunks: Vec<&[u8]> = self
-                .entries
-                .iter()
-                .filter(|stored| stored.doc == *id && !stored.is_removed)
-                .map(|stored| stored.chunk.as_slice())
-                .collect();
+            let chunks: Vec<&[u8]> =
+                self.entries.iter().filter(|stored| stored.doc == *id).map(|stored| stored.chunk.as_slice()).collect();
             let names = doc.positions.keys().copied().collect();
             let chunk = snapshot::build(chunks, &doc.log.heads, &names).expect("honest changes make a snapshot");
             let mut seqs: Vec<u64> = doc.positions.values().copied().collect();
@@ -495,18 +443,7 @@ impl AccountLog {
         received_at: Timestamp,
         bug: InjectedBug,
     ) -> Result<(u64, ChangeHash), NackCode> {
-        if is_erasure(&offer.chunk.0) {
-            return self.erase(offer, claims, received_at, bug);
-        }
         let change = scan_candidate(&offer.chunk.0)?;
-        if bug == InjectedBug::TakesErasedBack
-            && let Some(doc) = self.docs.get_mut(&offer.doc).filter(|doc| doc.log.is_erased)
-        {
-            // It accepts the change as if the document still had everything before it.
-            doc.log.is_erased = false;
-            doc.log.heads = change.deps.clone();
-            doc.last_seqs.insert(change.actor.clone(), change.seq - 1);
-        }
         let doc = self.docs.get(&offer.doc);
         let last_seq = doc.and_then(|doc| doc.last_seqs.get(&change.actor)).copied().unwrap_or(0);
         let own_at = doc.and_then(|doc| doc.own_at.get(&change.actor)).copied();
@@ -541,62 +478,21 @@ impl AccountLog {
                     deps: change.deps,
                     chunk: offer.chunk.0.clone(),
                     received_at,
-                    is_removed: false,
                 });
                 Ok((seq, change.hash))
             }
         }
     }
 
-    fn erase(
-        &mut self,
-        offer: &Offer,
-        claims: &ActorClaims,
-        received_at: Timestamp,
-        bug: InjectedBug,
-    ) -> Result<(u64, ChangeHash), NackCode> {
-        let (id, account) = (offer.doc, self.log.account);
-        let hash = erasure_hash(&account, &id);
-        let members = self.members.evaluate(received_at);
-        let log = self.docs.get(&id).map(|doc| &doc.log);
-        match self.log.admit_erasure(id, log, claims, &offer.chunk.0, &members) {
-            Ok(Admission::AlreadyStored) => {
-                let seq = self.docs.get(&id).and_then(|doc| doc.positions.get(&hash)).expect("it is erased");
-                return Ok((*seq, hash));
-            }
-            Err(NackCode::ForeignActor) if bug == InjectedBug::TrustsEveryErasure => {}
-            outcome => drop(outcome?),
-        }
-        let doc = self.docs.entry(id).or_insert_with(|| StoredDocument {
-            log: DocumentState::new(account, offer.kind),
-            last_seqs: BTreeMap::new(),
-            own_at: BTreeMap::new(),
-            positions: BTreeMap::new(),
-            snapshot: None,
-        });
-        let seq = self.log.erase(id, &mut doc.log, Usage::default());
-        let removed = std::mem::replace(&mut doc.positions, BTreeMap::from([(hash, seq)]));
-        (doc.last_seqs, doc.own_at, doc.snapshot) = (BTreeMap::new(), BTreeMap::new(), None);
-        for stored in self.entries.iter_mut().filter(|stored| stored.doc == id) {
-            (stored.chunk, stored.deps, stored.is_removed) = (Vec::new(), Vec::new(), true);
-        }
-        self.erased.extend(removed.into_keys());
-        let (kind, chunk) = (doc.log.kind, offer.chunk.0.clone());
-        let entry = LogEntry { doc: id, kind, hash, deps: Vec::new(), chunk, received_at, is_removed: false };
-        self.entries.push(entry);
-        Ok((seq, hash))
-    }
-
     pub(super) fn page(&self, after: u64) -> LogPage {
         let mut entries = Vec::new();
         let mut bytes = 0;
-        let log = (1..).zip(&self.entries).skip(after as usize).filter(|(_, stored)| !stored.is_removed);
-        for (seq, stored) in log {
+        for (seq, stored) in (1..).zip(&self.entries).skip(after as usize) {
             let snapshot = self.snapshot_over(&stored.doc, seq);
             if snapshot.is_some_and(|snapshot| snapshot.seq != seq) {
                 continue;
             }
-            let is_stub = stored.kind.is_on_demand() && !is_erasure(&stored.chunk);
+            let is_stub = stored.kind.is_on_demand();
             let size = snapshot.map_or(stored.chunk.len(), |snapshot| snapshot.chunk.len());
             bytes += if is_stub { 100 } else { size };
             if entries.len() == MAX_BATCH || (bytes > BATCH_BYTES && !entries.is_empty()) {
@@ -622,8 +518,7 @@ impl AccountLog {
     pub(super) fn doc_page(&self, doc: DocId, after: u64) -> DocPage {
         let mut changes = Vec::new();
         let mut bytes = 0;
-        let is_of_doc = |(_, stored): &(u64, &LogEntry)| stored.doc == doc && !stored.is_removed;
-        for (seq, stored) in (1..).zip(&self.entries).skip(after as usize).filter(is_of_doc) {
+        for (seq, stored) in (1..).zip(&self.entries).skip(after as usize).filter(|(_, stored)| stored.doc == doc) {
             let snapshot = self.snapshot_over(&doc, seq);
             if snapshot.is_some_and(|snapshot| snapshot.seq != seq) {
                 continue;

@@ -67,7 +67,7 @@ impl Network {
             let relay_cars: BTreeMap<_, _> = rows
                 .iter()
                 .filter_map(|(id, row)| match row {
-                    DocumentRow::Car(fields, _, None) => Some((*id, fields.clone())),
+                    DocumentRow::Car(fields, _) => Some((*id, fields.clone())),
                     _ => None,
                 })
                 .collect();
@@ -108,10 +108,7 @@ impl Network {
                         }
                     }
                     DocumentRow::Meet(row)
-                        if row.erase_at.is_none()
-                            && !meets
-                                .iter()
-                                .any(|meet| Some(meet.id) == found(id, row) && meet.fields == row.fields) =>
+                        if !meets.iter().any(|meet| Some(meet.id) == found(id, row) && meet.fields == row.fields) =>
                     {
                         return Err(format!("phone {phone} shows the relay's meets: {meets:?} lack {row:?}"));
                     }
@@ -193,10 +190,6 @@ impl Network {
         }
         if let Some(old) = self.reference.old_links.iter().find(|link| shown(**link).is_some()) {
             return Err(format!("a link that was renewed shows nothing: {old}"));
-        }
-        // A meet may be deleted under a link that it got meanwhile.
-        if self.erasures.is_some() {
-            return Ok(());
         }
         let mut given = self.reference.links.difference(&self.reference.old_links);
         given

@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::sim::Network;
 use crate::sim::actions::ScenarioRun;
 use crate::sim::clock_faults::ClockFaults;
-use crate::sim::erasures::Erasures;
 use crate::sim::faults::InjectedBug;
 use crate::sim::network::HOME;
 use crate::sim::theft::Theft;
@@ -68,7 +67,6 @@ pub fn run(scenario: Scenario) -> Report {
     let mut sim = Network::with(scenario.seed, scenario.bug, scenario.keeps_lines);
     sim.clock_faults = ClockFaults::of(scenario.seed);
     sim.theft = Theft::of(scenario.seed);
-    sim.erasures = Erasures::of(scenario.seed);
     sim.shuffles_polls = scenario.shuffles_polls;
     let mut converged_ms = 0;
     let told = catch_unwind(AssertUnwindSafe(|| {

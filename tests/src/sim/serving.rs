@@ -1,7 +1,6 @@
 //! Messages on connections, and the relay's answers.
 
 use tourismo_core::admission::ActorClaims;
-use tourismo_core::erasure::is_erasure;
 use tourismo_core::id::{AccountId, DeviceKey, DocId};
 use tourismo_core::membership::Members;
 use tourismo_core::session::relay as serve;
@@ -263,7 +262,6 @@ impl Network {
                 self.relays[relay].disk.rows = rows;
             }
             self.note_push(&waiting, &outcomes);
-            self.check_kept_erased(relay, &waiting, &outcomes);
             if outcomes.iter().any(|outcome| matches!(outcome, serve::ChangeOutcome::Stored { .. })) {
                 self.check_cut(relay, &waiting.device);
             }
@@ -345,8 +343,6 @@ impl Network {
                 entries.iter().for_each(|entry| self.check_account(conn, entry.doc));
                 let disk = &self.relays[relay].disk;
                 let is_durable = |body: &EntryBody| match body {
-                    // Its hash depends on the account; the digest covers it.
-                    EntryBody::Change(chunk) if is_erasure(&chunk.0) => true,
                     EntryBody::Change(chunk) => {
                         tourismo_core::admission::scan_candidate(&chunk.0).is_ok_and(|change| disk.has(&change.hash))
                     }
@@ -361,7 +357,6 @@ impl Network {
             }
             Message::Nack { code: NackCode::Unavailable, .. } => {}
             Message::Nack { code: NackCode::UnknownDeps, .. } if self.reference.was_full => {}
-            Message::Nack { code: NackCode::Erased, .. } if self.erasures.is_some() => {}
             Message::Nack { .. } if self.is_removed(conn) => {}
             Message::Nack { code, .. } if !self.reference.may_differ => {
                 self.report_broken(format!("the relay refuses nothing of an honest phone: {code:?}"));

@@ -71,7 +71,6 @@ impl Network {
                     ops.iter_mut().for_each(corrupt_row);
                 }
                 self.trace.note(self.now_ms, format_args!("phone {phone} stores {batch}: {} operations", ops.len()));
-                self.check_stored_erasures(phone, &ops);
                 let in_ms = self.rng.between(self.faults.store_ms.0, self.faults.store_ms.1);
                 let (failure, once_in) = self.faults.store_fails;
                 let is_alone = self.phones[phone].disk.begin(batch, ops);

@@ -17,7 +17,6 @@ use tourismo_core::track::block::decode_all;
 use tourismo_core::track::parts::merged;
 use tourismo_core::wire::DocKind;
 
-use crate::sim::network::HOME;
 use crate::sim::reference_model::{FixKey, RecordedFixes, key};
 use crate::sim::{InjectedBug, Network};
 
@@ -92,10 +91,8 @@ impl Network {
             return Err(format!("a published copy that no drive names is withdrawn: {id}"));
         }
         let is_ours = |id: &DocId| self.reference.owners.get(id) == Some(&account);
-        let is_missing = |(id, taken): &(&DocId, &RecordedFixes)| {
-            let is_erased = self.reference.ordered.contains(*id) && self.relays[HOME].is_erased(&account, id);
-            !taken.saved.is_empty() && is_ours(id) && !loaded.contains_key(*id) && !is_erased
-        };
+        let is_missing =
+            |(id, taken): &(&DocId, &RecordedFixes)| !taken.saved.is_empty() && is_ours(id) && !loaded.contains_key(id);
         let missing = self.reference.drives.iter().find(is_missing);
         missing.map_or(Ok(()), |(id, _)| Err(format!("a drive with saved fixes is there: {id}")))
     }

@@ -24,7 +24,6 @@ fn declare_all(module: &mut Module) {
     module.visit::<views::search::FoundDrives>();
     module.visit::<views::CarView>();
     module.visit::<views::SocialView>();
-    module.visit::<views::DeletedView>();
     module.visit::<views::MeetView>();
     module.visit::<views::TrackView>();
     module.visit::<views::AccountView>();

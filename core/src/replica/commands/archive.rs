@@ -36,14 +36,11 @@ impl Replica {
                     return None;
                 }
                 (DocKind::Drive, Some(DocumentRow::Drive(fields))) => fields.track,
-                (DocKind::Car, Some(DocumentRow::Car(_, _, Some(_)))) => return None,
-                (DocKind::Meet, Some(DocumentRow::Meet(row))) if row.erase_at.is_some() => return None,
                 (_, _) => None,
             };
             Some(DocumentRef { kind, id: *id, track })
         };
-        let records = self.documents.records().filter(|(_, record)| !record.is_erased);
-        let records = records.map(|(id, record)| (id, record.kind));
+        let records = self.documents.records().map(|(id, record)| (id, record.kind));
         CommandOutcome::Documents { documents: records.filter_map(listed).collect() }
     }
 
@@ -107,12 +104,7 @@ impl Replica {
 
     /// Returns whether a document of this kind is here and not deleted.
     fn is_listed(&self, id: &DocId, kind: DocKind) -> bool {
-        let is_deleted = match self.documents.row(id) {
-            Some(DocumentRow::Drive(fields)) => fields.deleted,
-            Some(DocumentRow::Car(_, _, erase_at)) => erase_at.is_some(),
-            Some(DocumentRow::Meet(row)) => row.erase_at.is_some(),
-            _ => self.documents.is_erased(id),
-        };
+        let is_deleted = matches!(self.documents.row(id), Some(DocumentRow::Drive(fields)) if fields.deleted);
         self.require_kind(id, kind).is_ok() && !is_deleted
     }
 

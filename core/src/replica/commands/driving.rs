@@ -89,7 +89,7 @@ impl Replica {
     pub(super) fn discard_drive(&mut self, now: Now) -> Result<Option<DocId>, CommandError> {
         let drive = self.finish_drive(now)?;
         if let Some(drive) = drive {
-            self.hide(now, drive)?;
+            self.change_drive(drive, &drive::DriveEdit { deleted: true, ..drive::DriveEdit::default() })?;
         }
         Ok(drive)
     }

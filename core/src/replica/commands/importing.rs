@@ -122,10 +122,8 @@ impl Replica {
         loop {
             let id = DocId::only(account, &format!("imported {name} {times}"));
             match (self.documents.record(&id), self.documents.row(&id)) {
-                (Some(record), _) if record.is_erased => times += 1,
                 (None, _) => return Target::New(id),
                 (Some(_), Some(DocumentRow::Drive(fields))) if fields.deleted => times += 1,
-                (Some(_), Some(DocumentRow::Car(_, _, Some(_)))) => times += 1,
                 (Some(_), _) => return Target::Here(id),
             }
         }

@@ -101,7 +101,7 @@ impl Replica {
     pub(super) fn own_meet(&self, meet: &DocId) -> Result<(DocId, &MeetRow), CommandError> {
         let doc = self.document_of_meet(meet);
         match self.documents.row(&doc) {
-            Some(DocumentRow::Meet(row)) if row.amends.is_none() && row.erase_at.is_none() => Ok((doc, row)),
+            Some(DocumentRow::Meet(row)) if row.amends.is_none() => Ok((doc, row)),
             _ => Err(CommandError::NotFound),
         }
     }

@@ -94,13 +94,6 @@ impl Replica {
                 self.require_loaded(drive, DocKind::Drive)?;
                 self.copy(drive)?.iter().try_for_each(|copy| self.require_loaded(copy, DocKind::Published))
             }
-            Command::DeleteCar { car } => {
-                self.require_loaded(car, DocKind::Car)?;
-                Ok(self.is_listed_in_garage(car)?)
-            }
-            Command::DeleteMeet { meet } => self.own_meet_ready(meet),
-            Command::Restore { doc } => self.require_loaded(doc, self.deleted_kind(doc)?),
-            Command::Erase { doc } => Ok(self.can_erase(doc)?),
             Command::PublishDrive { drive, visibility } => {
                 self.require_loaded(drive, DocKind::Drive)?;
                 let fields = self.drive(drive)?;
@@ -195,7 +188,7 @@ impl Replica {
                 fields.check()?;
                 self.require_loaded(car, DocKind::Car)?;
                 let entries = match self.documents.row(car) {
-                    Some(DocumentRow::Car(_, log, _)) => log.len(),
+                    Some(DocumentRow::Car(_, log)) => log.len(),
                     _ => 0,
                 };
                 let has_room = entry.is_some() || entries < logbook::MAX_ENTRIES;

@@ -27,12 +27,6 @@ impl FoldQueue {
         self.stale.remove(doc)
     }
 
-    /// Removes an erased document.
-    pub(super) fn forget(&mut self, doc: &DocId) {
-        self.stale.remove(doc);
-        self.tracks.remove(doc);
-    }
-
     /// Takes the changed tracks except the recorded one, which stays.
     pub(super) fn take_tracks(&mut self, recorded: Option<DocId>) -> Vec<DocId> {
         // The recorded track is not read for its row either.

@@ -22,8 +22,7 @@ pub(crate) struct Unsent {
 pub(crate) struct InFlight {
     pub(crate) unsent: Unsent,
     pub(crate) deps: Vec<ChangeHash>,
-    /// The author; absent for an erasure.
-    pub(crate) actor: Option<Actor>,
+    pub(crate) actor: Actor,
 }
 
 /// The outbox.
@@ -42,16 +41,6 @@ impl Outbox {
     /// Queues changes to be sent.
     pub(super) fn wait(&mut self, unsent: impl IntoIterator<Item = Unsent>) {
         self.waiting.extend(unsent);
-    }
-
-    /// Removes the changes of an erased document, except those in flight: the relay may have them. A read that is in progress
-    /// finds nothing of it.
-    pub(super) fn forget(&mut self, doc: &DocId) {
-        self.waiting.retain(|unsent| unsent.doc != *doc);
-        self.refused.retain(|unsent, _| unsent.doc != *doc);
-        if let Some((_, unsent)) = &mut self.reading {
-            unsent.retain(|unsent| unsent.doc != *doc);
-        }
     }
 
     /// Records that the relay has a change.
@@ -163,7 +152,7 @@ mod tests {
 
     fn pushed(index: u32) -> InFlight {
         let actor = Actor::try_from(&[5; 16][..]).unwrap();
-        InFlight { unsent: unsent(index), deps: Vec::new(), actor: Some(actor) }
+        InFlight { unsent: unsent(index), deps: Vec::new(), actor }
     }
 
     fn waiting(outbox: &Outbox) -> Vec<u32> {

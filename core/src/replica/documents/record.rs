@@ -52,14 +52,6 @@ pub(crate) struct DocumentRecord {
     #[n(10)]
     #[cbor(default)]
     pub(super) is_unchecked: bool,
-    /// Whether the document is erased: its only change is its erasure. See [`crate::replica::documents::erased`].
-    #[n(11)]
-    #[cbor(default)]
-    pub(crate) is_erased: bool,
-    /// Whether the relay has an erasure of the document whose signer is unknown here.
-    #[n(12)]
-    #[cbor(default)]
-    pub(super) awaits_erasure: bool,
 }
 
 impl DocumentRecord {
@@ -76,8 +68,6 @@ impl DocumentRecord {
             in_snapshot: Vec::new(),
             further_snapshots: 0,
             is_unchecked: false,
-            is_erased: false,
-            awaits_erasure: false,
         }
     }
 
@@ -130,7 +120,7 @@ impl DocumentRecord {
 
     /// Returns whether missing changes are fetched without a request.
     pub(super) fn must_fetch(&self) -> bool {
-        self.awaits_erasure || self.lacks_any() && (!self.kind.is_on_demand() || self.is_unclear())
+        self.lacks_any() && (!self.kind.is_on_demand() || self.is_unclear())
     }
 
     /// Adds a stored change whose dependencies are here, and returns its position.
@@ -190,16 +180,13 @@ impl DocumentRecord {
     /// changes should be here and are not, or if a change is unacknowledged, which the relay may have below these
     /// heads; then the relay sends all hashes.
     pub(crate) fn heads_to_compare(&self) -> Vec<ChangeHash> {
-        if self.awaits_erasure {
-            return self.relay_heads.clone();
-        }
         let is_complete = self.heads == self.relay_heads || self.lacks_any();
         if is_complete && self.unacked.is_empty() { self.relay_heads.clone() } else { Vec::new() }
     }
 
-    /// Returns whether any change of the content is here.
+    /// Returns whether any change is here.
     pub(crate) fn is_here(&self) -> bool {
-        !self.is_erased && !self.changes.is_empty()
+        !self.changes.is_empty()
     }
 }
 

@@ -36,25 +36,6 @@ impl DocumentStore {
     ///
     /// Unknown changes of a document must come in the order of the log.
     pub(crate) fn relay_has(&mut self, doc: DocId, kind: DocKind, hash: &ChangeHash, deps: &[ChangeHash]) {
-        if self.is_its_erasure(&doc, hash) {
-            return self.erasure_is_on_relay(doc);
-        }
-        if let Some(record) = self.documents.record(&doc).filter(|record| record.is_erased) {
-            let mut heads = record.relay_heads.clone();
-            if heads != record.heads {
-                change::advance_heads(&mut heads, deps, *hash);
-                self.set_relay_heads(doc, heads);
-            }
-            return;
-        }
-        if self.documents.record(&doc).is_some_and(|record| record.awaits_erasure) {
-            // It was acknowledged before the relay erased it.
-            if let Some(index) = self.documents.record(&doc).and_then(|record| record.position(hash)) {
-                self.acknowledge(doc, index);
-                self.unwritten.insert(doc);
-            }
-            return;
-        }
         if let Some(mut heads) = self.note_on_relay(doc, kind, hash) {
             change::advance_heads(&mut heads, deps, *hash);
             // The relay has its dependencies, too. If the phone did not know that, a fetch tells which changes the
@@ -108,9 +89,6 @@ impl DocumentStore {
         let Some(kind) = history.kind.or_else(|| self.documents.record(&doc).map(|record| record.kind)) else {
             return;
         };
-        if self.is_erased(&doc) {
-            return self.relay_has_of_erased(doc, &history.heads, &history.hashes);
-        }
         let record = self.documents.record_or_new(doc, kind);
         let mut theirs = Set::new();
         theirs.extend(history.hashes.iter().map(ShortHash::from));
@@ -131,7 +109,6 @@ impl DocumentStore {
         theirs.retain(is_missing);
         record.missing = theirs;
         record.announced = None;
-        record.awaits_erasure = false;
         self.set_relay_heads(doc, history.heads.clone());
     }
 

@@ -58,7 +58,7 @@ impl DocumentStore {
     /// Returns the name of a car; empty if it is unknown.
     pub(crate) fn car_name(&self, car: Option<DocId>) -> String {
         match car.and_then(|car| self.row(&car)) {
-            Some(DocumentRow::Car(fields, _, None)) => fields.name(),
+            Some(DocumentRow::Car(fields, _)) => fields.name(),
             _ => String::new(),
         }
     }
@@ -113,9 +113,6 @@ impl DocumentStore {
     /// Folds the rows of documents that are not in memory, from stored entries; see [`DocumentStore::load`].
     pub(crate) fn fold_stale(&mut self, writes: &WriteQueue, docs: &[DocId], entries: &[StoredEntry], since: WriteSeq) {
         for doc in docs {
-            if self.is_erased(doc) {
-                continue;
-            }
             match self.assemble(doc, entries, writes) {
                 Ok(document) => self.fold(*doc, &document),
                 Err(Unreadable) if self.was_written_since(doc, since) => {}

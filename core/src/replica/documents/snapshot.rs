@@ -37,12 +37,6 @@ pub(crate) struct AnnouncedSnapshot {
 impl DocumentStore {
     /// Records an announced snapshot of a document, the next entry of the log.
     pub(crate) fn announce_snapshot(&mut self, doc: DocId, kind: DocKind, heads: Vec<ChangeHash>, changes: u32) {
-        if let Some(record) = self.documents.record(&doc).filter(|record| record.is_erased) {
-            if record.relay_heads != record.heads {
-                self.set_relay_heads(doc, heads);
-            }
-            return;
-        }
         let record = self.documents.record_or_new(doc, kind);
         // The known part of the relay's log covers at most the snapshot.
         if heads.iter().all(|head| record.is_on_relay(head)) {
@@ -80,12 +74,6 @@ impl DocumentStore {
         announced: Option<(&[ChangeHash], u32)>,
         chunk: Vec<u8>,
     ) -> bool {
-        if self.is_erased(&doc) {
-            if let Some((heads, changes)) = announced {
-                self.announce_snapshot(doc, kind, heads.to_vec(), changes);
-            }
-            return true;
-        }
         let Ok(scanned) = scan_document(&chunk, &DocumentLimits::DEFAULT) else { return false };
         if announced.is_some_and(|(heads, changes)| scanned.heads != heads || scanned.changes != u64::from(changes)) {
             return false;

@@ -219,7 +219,7 @@ fn a_row_of_an_earlier_version_is_shown_until_it_is_folded_again() {
     let mut record = DocumentRecord::new(DocKind::Car);
     record.append(&ChangeHash([2; 32]), &[]);
     let entry = |space, value| StoredEntry { space, key: doc.as_bytes().to_vec(), value };
-    let row = DocumentRow::Car(docs::CarFields::default(), Vec::new(), None);
+    let row = DocumentRow::Car(docs::CarFields::default(), Vec::new());
     let stored = |version| StoredRow { heads: record.heads.clone(), row: row.clone(), version };
     let earlier = [cbor(&stored(projection::VERSION - 1)), b"not a row of this version".to_vec()];
     for (value, is_shown) in earlier.into_iter().zip([true, false]) {

@@ -50,31 +50,10 @@ pub enum Command {
         #[cfg_attr(feature = "ts", ts(type = "string | null", optional))]
         car: Option<Option<DocId>>,
     },
-    /// Deletes a drive: removes it from every list on every device of the account, and from the relay's feeds. It can be
-    /// restored for 30 days.
+    /// Deletes a drive: removes it from every list on every device of the account, and from the relay's feeds.
     DeleteDrive {
         /// The drive.
         drive: DocId,
-    },
-    /// Deletes a car. Its drives stay. It can be restored for 30 days.
-    DeleteCar {
-        /// The car.
-        car: DocId,
-    },
-    /// Deletes an own meet: nobody else finds it any more. It can be restored for 30 days.
-    DeleteMeet {
-        /// The meet.
-        meet: DocId,
-    },
-    /// Restores a deleted drive, car or meet. A drive that was published is private then.
-    Restore {
-        /// The document, as [`DeletedView`](crate::replica::views::DeletedView) has it.
-        doc: DocId,
-    },
-    /// Erases a drive with its track and its published copies, a car, or an own meet, for good and on every device.
-    Erase {
-        /// The document, as [`DeletedView`](crate::replica::views::DeletedView) has it.
-        doc: DocId,
     },
     /// Makes the redacted copy of a finished drive, changes its visibility, or withdraws it with
     /// [`Visibility::Private`].

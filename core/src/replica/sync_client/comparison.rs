@@ -1,6 +1,5 @@
 //! The comparison of all documents with the relay's after digests differed: range by range, ascending by id.
 
-use crate::erasure::erasure_hash;
 use crate::id::DocId;
 use crate::replica::documents::DocumentRecord;
 use crate::replica::io::{KeyRange, Space, StoredEntry};
@@ -132,13 +131,7 @@ impl SyncClient {
     /// Handles a page of differences.
     pub(super) fn differ(&mut self, docs: Vec<DocHistory>, done: bool, context: &mut SyncContext<'_>) {
         for history in &docs {
-            let erasure = erasure_hash(&self.identity.account, &history.doc);
-            match history.kind {
-                Some(kind) if history.heads == [erasure] && !context.documents.is_erased(&history.doc) => {
-                    context.documents.await_erasure(history.doc, kind, erasure);
-                }
-                _ => context.documents.relay_has_exactly(history),
-            }
+            context.documents.relay_has_exactly(history);
             if let Progress::Awaiting { unsaid, .. } = &mut self.comparison.progress {
                 unsaid.retain(|doc| *doc != history.doc);
             }

@@ -54,17 +54,6 @@ impl Fetches {
         self.unusable.insert(doc);
     }
 
-    /// Queues a document even if what came of it was unusable.
-    pub(super) fn retry(&mut self, doc: DocId) {
-        self.unusable.remove(&doc);
-        self.want(doc);
-    }
-
-    /// Returns whether a document is being fetched.
-    pub(super) fn is_fetching(&self, doc: &DocId) -> bool {
-        self.fetching.as_ref().is_some_and(|(fetching, _)| fetching == doc)
-    }
-
     /// Returns whether the relay's snapshot of a document is unreadable.
     pub(super) fn is_unusable(&self, doc: &DocId) -> bool {
         self.unusable.contains(doc)

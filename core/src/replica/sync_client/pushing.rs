@@ -1,8 +1,6 @@
 //! The push of changes to the relay, and its answers to them.
 
-use crate::change::Actor;
-use crate::erasure::{erasure_hash, is_erasure};
-use crate::id::{AccountId, ChangeHash, DocId};
+use crate::id::ChangeHash;
 use crate::replica::documents::{self, InFlight};
 use crate::replica::io::{KeyRange, StoredEntry};
 use crate::replica::sync_client::{ConnectionState, FIRST_RETRY_MS, SyncClient, SyncContext, SyncEffect};
@@ -71,10 +69,6 @@ impl SyncClient {
 
     pub(super) fn nacked(&mut self, hash: &ChangeHash, code: NackCode, context: &mut SyncContext<'_>) {
         let Some(InFlight { unsent, actor, deps }) = context.documents.outbox.take_in_flight(hash) else { return };
-        // The change was erased meanwhile. Its place is that of the erasure.
-        if actor.is_some() && context.documents.is_erased(&unsent.doc) {
-            return;
-        }
         match code {
             NackCode::Unavailable => {
                 context.documents.requeue_unsent([unsent]);
@@ -105,17 +99,10 @@ impl SyncClient {
             // The relay currently accepts the change from its own device only, or has reached its limit of devices.
             // `[P12]`
             NackCode::ForeignActor => {
-                if !actor.is_some_and(|actor| self.vouching.request(&actor)) {
+                if !self.vouching.request(&actor) {
                     self.pacing.offer_again_at(context.now_ms + RESERVED_MS);
                 }
                 context.documents.refuse(unsent, code);
-            }
-            // The relay is of a version without erasures. A later one accepts it. `[X4]`
-            NackCode::Malformed if actor.is_none() => context.documents.refuse(unsent, NackCode::Unavailable),
-            // The erasure tells the rest. `[X5]`
-            NackCode::Erased => {
-                context.documents.refuse(unsent, code);
-                self.request_fetch(unsent.doc);
             }
             NackCode::UnknownDeps
             | NackCode::Malformed
@@ -173,12 +160,10 @@ impl SyncClient {
         found.dedup_by_key(|(unsent, _)| *unsent);
         for (unsent, chunk) in found {
             let kind = context.documents.record(&unsent.doc).map(|record| record.kind);
-            let account = &self.identity.account;
-            let Some((kind, (hash, deps, actor))) = kind.zip(named(&chunk, account, &unsent.doc)) else { continue };
+            let (Some(kind), Some(scanned)) = (kind, documents::scan(&chunk)) else { continue };
             taken.remove(&unsent);
             // Changes of another device follow a vouch for it. `[P10]`
-            let is_foreign = |actor: &Actor| !actor.as_bytes().starts_with(&own) && self.vouching.request(actor);
-            if actor.as_ref().is_some_and(is_foreign) {
+            if !scanned.actor.as_bytes().starts_with(&own) && self.vouching.request(&scanned.actor) {
                 context.documents.requeue_unsent([unsent]);
                 continue;
             }
@@ -189,8 +174,9 @@ impl SyncClient {
                 continue;
             }
             let offer = Offer { doc: unsent.doc, kind, chunk: Chunk(chunk) };
-            context.documents.outbox.push(hash, InFlight { unsent, deps, actor });
-            offers.push((hash, offer));
+            let pushed = InFlight { unsent, deps: scanned.deps, actor: scanned.actor };
+            context.documents.outbox.push(scanned.hash, pushed);
+            offers.push((scanned.hash, offer));
         }
         let ConnectionState::Open(session) = &mut self.state else { return None };
         let push = (!offers.is_empty()).then(|| SyncEffect::Send(session.push(context.now_ms, offers)));
@@ -205,12 +191,4 @@ impl SyncClient {
             self.pacing.pause_until(context.now_ms + FIRST_RETRY_MS);
         }
     }
-}
-
-/// Returns hash, dependencies and author of a stored change, or of an erasure; nothing if it is damaged.
-fn named(chunk: &[u8], account: &AccountId, doc: &DocId) -> Option<(ChangeHash, Vec<ChangeHash>, Option<Actor>)> {
-    if is_erasure(chunk) {
-        return Some((erasure_hash(account, doc), Vec::new(), None));
-    }
-    documents::scan(chunk).map(|scanned| (scanned.hash, scanned.deps, Some(scanned.actor)))
 }

@@ -80,7 +80,7 @@ fn stats(index: usize) -> DriveStats {
 fn phone(drives: &[Drive]) -> Replica {
     let mut replica = Bench::new().replica;
     for (number, fields) in (0..).zip(cars()) {
-        replica.documents.put_row_for_test(car_id(number), DocumentRow::Car(fields, vec![], None));
+        replica.documents.put_row_for_test(car_id(number), DocumentRow::Car(fields, vec![]));
     }
     for (index, drive) in drives.iter().enumerate() {
         let track = DocId::from_bytes([0x80 + index as u8; 16]);
@@ -100,7 +100,6 @@ fn phone(drives: &[Drive]) -> Replica {
             visibility: Visibility::Private,
             published: None,
             deleted: drive.is_deleted,
-            erase_at: None,
             conflicts: vec![],
             is_contested: false,
             utc_offset: drive.offset_min.and_then(UtcOffset::from_minutes),

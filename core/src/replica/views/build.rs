@@ -48,7 +48,7 @@ impl Replica {
     /// Returns all cars, newest first.
     pub fn cars(&self) -> Vec<CarView> {
         let view = |(id, row): (&DocId, &DocumentRow)| {
-            let DocumentRow::Car(fields, log, None) = row else { return None };
+            let DocumentRow::Car(fields, log) = row else { return None };
             let reading = log.iter().find_map(|item| Some((item.entry.at, item.entry.odometer_m?)));
             let (mut drives, mut distance_m, mut since_m) = (0, 0.0, 0.0);
             for (_, drive) in self.drive_rows().filter(|(_, drive)| drive.car == Some(*id)) {
@@ -100,9 +100,6 @@ impl Replica {
     pub fn meets(&self) -> Vec<MeetView> {
         let view = |(id, row): (&DocId, &DocumentRow)| {
             let DocumentRow::Meet(row) = row else { return None };
-            if row.erase_at.is_some() {
-                return None;
-            }
             let organisers = row.organisers.iter().filter(|(_, may)| *may).map(|(account, _)| *account).collect();
             let is_unsent = self.documents.record(id).is_some_and(|record| record.unsent().changes > 0);
             let (id, own) = match row.amends {
@@ -184,7 +181,7 @@ impl Replica {
             sent_bytes: sent.bytes,
             fetching_documents: fetching.len() as u32,
             fetching_changes: fetching.iter().sum(),
-            documents: records.clone().filter(|record| !record.is_erased).count() as u32,
+            documents: records.clone().count() as u32,
             refused: records.clone().filter(|record| record.refused.is_some()).count() as u32,
             refusal: records.clone().find_map(|record| record.refused),
         }

@@ -120,7 +120,7 @@ impl Replica {
         let mut cars: Vec<CarTotals> = Vec::new();
         for (_, drive) in found {
             let (year, month) = self.local_start(drive).year_and_month();
-            let car = drive.car.filter(|car| matches!(self.documents.row(car), Some(DocumentRow::Car(.., None))));
+            let car = drive.car.filter(|car| matches!(self.documents.row(car), Some(DocumentRow::Car(..))));
             let place = cars.iter().position(|totals| totals.car == car).unwrap_or(cars.len());
             if place == cars.len() {
                 cars.push(CarTotals { car, totals: DriveTotals::default() });
@@ -176,7 +176,7 @@ impl<'a> Search<'a> {
         let words = text.split_whitespace().map(fold).collect();
         let mut cars = Vec::new();
         for (id, row) in replica.documents.rows() {
-            if let DocumentRow::Car(fields, _, None) = row {
+            if let DocumentRow::Car(fields, _) = row {
                 cars.push((*id, text_of(fields)));
             }
         }

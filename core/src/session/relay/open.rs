@@ -137,7 +137,7 @@ impl OpenSession {
         effects
     }
 
-    pub(super) fn committed(&mut self, push: u64, outcomes: Vec<ChangeOutcome>, protocol: u16) -> Vec<RelayEffect> {
+    pub(super) fn committed(&mut self, push: u64, outcomes: Vec<ChangeOutcome>) -> Vec<RelayEffect> {
         self.pushes_in_flight -= 1;
         let mut effects = Vec::new();
         let mut acks = Vec::new();
@@ -148,10 +148,7 @@ impl OpenSession {
                     self.head = self.head.max(seq);
                     self.mine.insert(seq, hash);
                 }
-                ChangeOutcome::Refused(code) => {
-                    let code = code.in_version(protocol);
-                    effects.push(send(Message::Nack { index: index as u32, push, code }));
-                }
+                ChangeOutcome::Refused(code) => effects.push(send(Message::Nack { index: index as u32, push, code })),
             }
         }
         // Own entries directly after the tail can be acknowledged without reading the log.

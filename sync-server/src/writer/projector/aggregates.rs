@@ -68,10 +68,8 @@ pub(super) fn derive(about: About, row: Option<DocumentRow>, trace: Option<Vec<u
         Some(DocumentRow::Published(row)) => published::derive(about, *row, trace),
         Some(DocumentRow::Profile(fields)) => profile::derive(about, fields),
         Some(DocumentRow::Drive(fields)) => drive::derive(about, fields),
-        Some(DocumentRow::Car(_, _, Some(_))) => Derived::Nothing,
-        Some(DocumentRow::Car(fields, log, None)) => car::derive(fields, log),
+        Some(DocumentRow::Car(fields, log)) => car::derive(fields, log),
         Some(DocumentRow::Social(row)) => Derived::Social(derive_social(about.owner, about.doc, row)),
-        Some(DocumentRow::Meet(row)) if row.erase_at.is_some() => Derived::Nothing,
         Some(DocumentRow::Meet(row)) => meet::derive(about, *row),
         Some(DocumentRow::Track(..) | DocumentRow::Settings(..)) | None => Derived::Nothing,
     }

@@ -78,22 +78,6 @@ impl Database {
         }
     }
 
-    /// The folder with the files of the database.
-    pub(crate) fn folder(&self) -> PathBuf {
-        match self.keeper.as_deref() {
-            Some(Keeper::Postgres(database)) => database.files().unwrap(),
-            Some(Keeper::Folder { .. }) | None => self.path().parent().unwrap().to_owned(),
-        }
-    }
-
-    /// The bytes that a query returns on another connection.
-    pub(crate) async fn read(&self, sql: &str) -> Vec<Vec<u8>> {
-        match self.connect().await {
-            Connected::Sqlite(mut to) => sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut to).await.unwrap(),
-            Connected::Postgres(mut to) => sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut to).await.unwrap(),
-        }
-    }
-
     pub(crate) fn is_file(&self) -> bool {
         matches!(self.location, Location::File(_))
     }

@@ -55,11 +55,6 @@ impl Phone {
         Phone(self.0.with_membership())
     }
 
-    /// The same device, speaking the version with a code for erased documents.
-    pub(crate) fn with_erasures(self) -> Phone {
-        Phone(self.0.with_erasures())
-    }
-
     pub(crate) fn device(&self) -> DeviceKey {
         self.key()
     }
@@ -92,8 +87,7 @@ impl Phone {
     /// Does the handshake and catches up from `cursor`.
     pub(crate) async fn catch_up(&self, addr: SocketAddr, cursor: u64) -> (Wire, Vec<Entry>, u64, Digest) {
         let mut wire = self.enter(addr).await;
-        let caught_up = wire.connection.catch_up_with(cursor, self.membership()).await;
-        let (entries, cursor, digest) = caught_up.unwrap();
+        let (entries, cursor, digest) = wire.catch_up(cursor).await;
         (wire, entries, cursor, digest)
     }
 

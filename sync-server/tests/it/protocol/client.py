@@ -65,11 +65,6 @@ def join_check(account: bytes, device: bytes, granted_by: bytes) -> str:
 CLAIMS = ("grant", "enrol", "revoke", "object")
 
 
-def erasure(account: bytes, document: bytes, by) -> list[bytes]:
-    """The erasure of a document, signed by `by`. [X1]"""
-    return [by.public_key().public_bytes_raw(), by.sign(b"tourismo erase v1" + account + document)]
-
-
 def statement(account: bytes, claim: str, subject: bytes, by, accepts=None, keeps: list[bytes] = []) -> tuple[list, bytes]:
     """A membership statement and its identifier. [G1] `by` signs, `accepts` is the recovery key that is enrolled."""
     keeps = sorted(keeps)

@@ -12,7 +12,7 @@ import cbor2
 from blocks import Row, pack, unpack
 from client import CAR, DRIVE, ENTRIES, PROFILE, PROOF, PUBLISHED, SOCIAL, TRACK
 from client import Connection, Device, Ended, Text, copy_of, entry, join_check, membership_digest, only, read
-from client import erasure, recovery_key, statement, uuid7
+from client import recovery_key, statement, uuid7
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pycddl import Schema
 
@@ -60,8 +60,6 @@ def examples() -> dict[str, str]:
         "membership digest of the `grant` and the `enrol` (G5)": membership_digest([granted_id, enrolled_id]).hex(),
         "recovery key of the twelve words of 16 bytes `07…07` (G7)": words.hex(),
         "its lookup (G8)": sha256(b"tourismo recovery lookup v1" + words).hexdigest(),
-        "erasure of the drive (X1)": cbor2.dumps(erasure(device.account, drive, keys[1])).hex(),
-        "its hash (X1)": sha256(b"tourismo erase v1" + device.account + drive).hexdigest(),
         "digits": join_check(device.account, other.public, device.public),
         "digest": device.digest().hex(),
         "read token": device.token(origin, 1_700_000_000_000),
