@@ -12,6 +12,7 @@ mod compaction;
 mod due;
 mod engagement;
 mod engines;
+mod exact_places;
 mod handshake;
 mod harness;
 mod inbox;
