@@ -100,7 +100,7 @@ impl DocumentRow {
 
 /// The version of the fold. Rows of another version may lack data of their documents. A change of road scores is
 /// another version, and so is support for further block versions.
-pub const VERSION: u8 = 9;
+pub const VERSION: u8 = 8;
 
 /// The published copy of a drive.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]

@@ -6,7 +6,6 @@ import {
   type DriveSync,
   type DriveView,
   type ErrorCode,
-  type ExactPlace,
   type FileError,
   type InboxDrive,
   type LinkStatus,
@@ -419,42 +418,8 @@ export function describeMeetField(field: keyof MeetFields): string {
       return "who can see it";
     case "cancelled":
       return "cancelled";
-    case "exactPlace":
-      return "who sees the exact place";
     default:
       return field satisfies never;
-  }
-}
-
-/** Who sees the exact place of a meet, for a list of choices. */
-export function describeExactPlace(exactPlace: ExactPlace): string {
-  switch (exactPlace) {
-    case "everyone":
-      return "Everyone who can see the meet";
-    case "attendees":
-      return "People who are going";
-    case "day":
-      return "Everyone, from 12 hours before the start";
-    case "organisers":
-      return "Only the organisers";
-    default:
-      return exactPlace satisfies never;
-  }
-}
-
-/** What that means for others; nothing if everyone sees the exact place. */
-export function explainExactPlace(exactPlace: ExactPlace): string | undefined {
-  switch (exactPlace) {
-    case "everyone":
-      return undefined;
-    case "attendees":
-      return "The exact place is shown to people who are going.";
-    case "day":
-      return "The exact place is shown from 12 hours before the start until the end.";
-    case "organisers":
-      return "The exact place is shown to the organisers only.";
-    default:
-      return exactPlace satisfies never;
   }
 }
 

@@ -17,9 +17,8 @@ const fields = {
   capacity: null,
   visibility: "public" as const,
   cancelled: false,
-  exactPlace: "everyone" as const,
 };
-const fetched: Meet = { ...ben, ...fields, id: "m", isPlaceExact: true, area: null };
+const fetched: Meet = { ...ben, ...fields, id: "m" };
 
 describe("unsynced changes of the user", () => {
   test("count among the reactions", () => {
@@ -141,18 +140,5 @@ describe("meets", () => {
       title: "Monday",
       place: "Ben's garage",
     });
-  });
-
-  test("of the user have their exact place, also over an answer that lacks it", () => {
-    const own = view("m", { place: "Garage", position: [8.5, 47.3] }, { organisers: ["ben"], said: [["place", 10]] });
-    const hidden = { ...fetched, fetchedAt: 60, exactPlace: "attendees" as const, isPlaceExact: false };
-    const area: [number, number, number, number] = [8.5, 47.3, 8.55, 47.35];
-    expect(withOwnChanges({ ...hidden, area }, own, me)).toMatchObject({
-      place: "Garage",
-      position: [8.5, 47.3],
-      isPlaceExact: true,
-      area: null,
-    });
-    expect(withOwnChanges({ ...hidden, area }, undefined, me)).toMatchObject({ place: "", area, isPlaceExact: false });
   });
 });

@@ -94,17 +94,13 @@ type FetchedMeet = Meet & Partial<QueryMeta> & { changedAt?: Timestamp | null; o
  */
 export function withOwnChanges(fetched: FetchedMeet | undefined, view: MeetView | undefined, me: Person): Meet | undefined {
   if (!view) return fetched;
-  if (view.own && (!fetched || view.organisers.length === 0))
-    return { ...me, ...view.fields, id: view.id, isPlaceExact: true, area: null };
+  if (view.own && (!fetched || view.organisers.length === 0)) return { ...me, ...view.fields, id: view.id };
   if (!fetched) return undefined;
   const newest = newestIn(view);
   const mayChange = view.own || (fetched.organisers?.includes(me.account) ?? true);
   const isSince = (at: number): boolean => (view.isUnsent && at === newest) || (mayChange && !isKnown(fetched, at));
   const since = view.said.filter(([, at]) => isSince(at)).map(([field]) => [field, view.fields[field]]);
-  // An answer from before the account was an organiser may lack the exact place, which an own meet always has here.
-  const { place, position } = view.fields;
-  const own = view.own && !fetched.isPlaceExact ? { place, position, isPlaceExact: true, area: null } : {};
-  return { ...fetched, ...own, ...(Object.fromEntries(since) as Partial<MeetFields>) };
+  return { ...fetched, ...(Object.fromEntries(since) as Partial<MeetFields>) };
 }
 
 /**

@@ -84,13 +84,6 @@ export const position: Check<[number, number]> = (value, path) => {
   return lon === undefined || lat === undefined ? wrong("a position", value, path) : [lon, lat];
 };
 
-/** West, south, east, north. */
-export const bounds: Check<[number, number, number, number]> = (value, path) => {
-  const [west, south, east, north] = listOf(number)(value, path);
-  const isWhole = west !== undefined && south !== undefined && east !== undefined && north !== undefined;
-  return isWhole ? [west, south, east, north] : wrong("bounds", value, path);
-};
-
 export function wrong(expected: string, value: unknown, path = ""): never {
   const got = value === undefined ? "nothing" : JSON.stringify(value).slice(0, 60);
   throw new TourismoError(

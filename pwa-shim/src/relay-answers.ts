@@ -1,9 +1,9 @@
 // Answers of the relay about people, drives and meets. Their types and checks are generated from its OpenAPI description; this
 // file converts coordinates to the core's types, and gives each type the name under which the package exports it.
 
-import { bounds, type Checked, listOf, oneOf, position } from "./checks.ts";
+import { type Checked, listOf, oneOf, position } from "./checks.ts";
 import type { components } from "./generated/http.ts";
-import type { ExactPlace, Line, Profile, Reaction, Visibility } from "./generated/types.ts";
+import type { Line, Profile, Reaction, Visibility } from "./generated/types.ts";
 
 type Schemas = components["schemas"];
 
@@ -126,11 +126,8 @@ export function driveReactions({ counts, mine, reactions, next }: Checked<Schema
 }
 
 export function meet<Item extends Checked<Schemas["MeetItem"]>>(item: Item) {
-  const at = item.position === null ? null : position(item.position, "position");
-  const area = item.area === null ? null : bounds(item.area, "area");
-  // Who sees the place, if only a newer relay knows the word, is not everyone.
-  const exactPlace: ExactPlace = item.exactPlace ?? "organisers";
-  return { ...item, position: at, area, exactPlace, visibility: visibilityOf(item.visibility) };
+  const place = item.position === null ? null : position(item.position, "position");
+  return { ...item, position: place, visibility: visibilityOf(item.visibility) };
 }
 
 export function meetPage(body: Checked<Schemas["MeetBody"]>) {

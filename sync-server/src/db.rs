@@ -22,7 +22,6 @@ pub(crate) mod follows;
 pub(crate) mod hidden_comments;
 pub(crate) mod inbox;
 pub(crate) mod invitations;
-pub(crate) mod meet_parts;
 pub(crate) mod meet_search;
 pub(crate) mod meets;
 pub(crate) mod membership;

@@ -15,7 +15,6 @@ pub(crate) mod recovery;
 pub(crate) mod reports;
 pub(crate) mod roads;
 pub(crate) mod schema;
-pub(crate) mod shown_meet;
 pub(crate) mod stats;
 pub(crate) mod syndication;
 pub(crate) mod tracks;

@@ -8,8 +8,6 @@
 //! Others find a meet by the id of its document, or, once its link was renewed, by the id of the newest link only
 //! ([`MeetRow::link_id`]). For them it is another meet.
 
-mod effective;
-mod exact_place;
 #[cfg(test)]
 mod tests;
 
@@ -20,10 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::docs::automerge_doc::{self, Edit, EditError, NewChange};
 use crate::docs::{Invalid, LinkRenewal, Visibility};
 use crate::id::{AccountId, DocId};
+use crate::sorting::sort_by;
 use crate::time::Timestamp;
-
-pub use effective::{EffectiveMeet, effective};
-pub use exact_place::{Area, ExactPlace};
 
 /// Maximum number of co-organisers that are read from one meet.
 pub const MAX_ORGANISERS: usize = 100;
@@ -77,29 +73,14 @@ pub struct MeetFields {
     /// Whether the meet is cancelled.
     #[n(9)]
     pub cancelled: bool,
-    /// Who sees the position and the name of the place.
-    #[n(10)]
-    #[cbor(default)]
-    pub exact_place: ExactPlace,
 }
 
 /// The number of fields of a meet.
-pub const FIELDS: usize = 11;
+pub const FIELDS: usize = 10;
 
 /// The keys of the fields, in their order.
-const KEYS: [&str; FIELDS] = [
-    "title",
-    "text",
-    "place",
-    "position",
-    "startsAt",
-    "endsAt",
-    "timeZone",
-    "capacity",
-    "visibility",
-    "cancelled",
-    "exactPlace",
-];
+const KEYS: [&str; FIELDS] =
+    ["title", "text", "place", "position", "startsAt", "endsAt", "timeZone", "capacity", "visibility", "cancelled"];
 
 /// The values that each field accepts, in the same order.
 const EXPECTED: [&str; FIELDS] = [
@@ -113,15 +94,11 @@ const EXPECTED: [&str; FIELDS] = [
     "how many may come",
     "private, link, followers or public",
     "true or false",
-    "everyone, day, attendees or organisers",
 ];
 
-/// Indices of some of the fields.
-const PLACE: usize = 2;
+/// Indices of the position and the start among the fields.
 const POSITION: usize = 3;
 const STARTS_AT: usize = 4;
-const CANCELLED: usize = 9;
-const EXACT_PLACE: usize = 10;
 
 /// The content of one document of a meet.
 #[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
@@ -144,12 +121,17 @@ pub struct MeetRow {
     /// Its newest link; absent if the link was never renewed.
     #[n(5)]
     pub renewed: Option<LinkRenewal>,
-    /// The number of its changes that set the place alone: its position, its name, or both.
-    #[n(6)]
-    pub place_changes: u32,
-    /// The number of its changes that set who sees the exact place.
-    #[n(7)]
-    pub switches: u32,
+}
+
+/// The effective state of a meet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EffectiveMeet {
+    /// The effective fields.
+    pub fields: MeetFields,
+    /// Grows with every change of the owner and of every present or former co-organiser (`SEQUENCE` of RFC 5545).
+    pub sequence: u32,
+    /// When the newest field was set.
+    pub changed_at: Timestamp,
 }
 
 /// A field in a document: its value and the time at which it was set.
@@ -223,7 +205,6 @@ impl MeetFields {
             number(self.capacity.map(i64::from)),
             FieldValue::Text(self.visibility.name().to_owned()),
             number(Some(i64::from(self.cancelled))),
-            FieldValue::Text(self.exact_place.name().to_owned()),
         ]
     }
 
@@ -240,15 +221,14 @@ impl MeetFields {
         match index {
             0 => self.title = text(TITLE),
             1 => self.text = text(TEXT),
-            PLACE => self.place = text(TITLE),
+            2 => self.place = text(TITLE),
             POSITION => self.position = position(value),
             STARTS_AT => self.starts_at = number.map(Timestamp).filter(automerge_doc::is_sane).unwrap_or_default(),
             5 => self.ends_at = number.map(Timestamp).filter(automerge_doc::is_sane),
             6 => self.time_zone = Some(text(ZONE)).filter(|zone| is_zone(zone)).unwrap_or_default(),
             7 => self.capacity = number.and_then(|number| u32::try_from(number).ok()),
             8 => self.visibility = Visibility::from_name(&text(TITLE)),
-            CANCELLED => self.cancelled = number == Some(1),
-            _ => self.exact_place = ExactPlace::from_name(&text(TITLE)),
+            _ => self.cancelled = number == Some(1),
         }
     }
 
@@ -372,14 +352,6 @@ pub fn read(doc: &Automerge) -> MeetRow {
             row.set_at[index] = Some(at);
         }
     }
-    if exact_place::is_unreadable(doc) {
-        row.fields.exact_place = ExactPlace::Organisers;
-        row.set_at[EXACT_PLACE] = None;
-    }
-    if row.amends.is_some() || row.fields.exact_place != ExactPlace::Everyone || row.set_at[EXACT_PLACE].is_some() {
-        exact_place::PlaceHistory { place_changes: row.place_changes, switches: row.switches } =
-            exact_place::history(doc);
-    }
     // An amendment may have an end without a start.
     if row.amends.is_none() {
         row.fields.drop_wrong_end();
@@ -397,16 +369,6 @@ pub(super) fn visibility_in(key: &str, value: Option<&ScalarValue>) -> Option<Vi
     }
 }
 
-/// Returns who sees the exact place by a value, if it is a value of that key.
-pub(super) fn exact_place_in(key: &str, value: Option<&ScalarValue>) -> Option<ExactPlace> {
-    let value = value.filter(|_| key == KEYS[EXACT_PLACE])?;
-    let stamped: Option<TimedValue> = value.as_bytes().and_then(|bytes| minicbor::decode(bytes).ok());
-    match stamped.map(|stamped| stamped.value) {
-        Some(FieldValue::Text(name)) => Some(ExactPlace::from_name(&name)),
-        Some(FieldValue::Numbers(_)) | None => Some(ExactPlace::Organisers),
-    }
-}
-
 /// Returns the value of a key; of concurrent values the latest.
 fn timed_value(doc: &Automerge, key: &str) -> Option<TimedValue> {
     let mut latest: Option<TimedValue> = None;
@@ -419,4 +381,31 @@ fn timed_value(doc: &Automerge, key: &str) -> Option<TimedValue> {
         }
     }
     latest
+}
+
+/// Returns the effective meet that others find under an id. Field by field, the latest value of the owner and the
+/// accounts that may change the meet counts; at equal times the owner's, then that of the lower account id. Amendments
+/// by other accounts, and of other meets, do not count. Returns nothing if the document has no start: it is not a meet.
+///
+/// Amendments are looked up by account, so a large number of them is cheap. Of two of one account the first counts.
+pub fn effective(meet: DocId, row: &MeetRow, amendments: &[(AccountId, &MeetRow)]) -> Option<EffectiveMeet> {
+    row.set_at[STARTS_AT].filter(|_| row.amends.is_none())?;
+    let mut amendments: Vec<_> = amendments.iter().filter(|(_, row)| row.amends == Some(meet)).collect();
+    sort_by(&mut amendments, |(a, _), (b, _)| a.cmp(b));
+    let mut fields = row.fields.clone();
+    let mut set_at = row.set_at;
+    let mut sequence = row.changes;
+    for (account, may) in &row.organisers {
+        let first = amendments.partition_point(|(by, _)| by < account);
+        let Some((_, amendment)) = amendments.get(first).filter(|(by, _)| by == account) else { continue };
+        sequence = sequence.saturating_add(amendment.changes);
+        let later = |index: &usize| *may && amendment.set_at[*index] > set_at[*index];
+        for index in (0..FIELDS).filter(later).collect::<Vec<_>>() {
+            fields.take(index, &amendment.fields);
+            set_at[index] = amendment.set_at[index];
+        }
+    }
+    fields.drop_wrong_end();
+    let changed_at = set_at.into_iter().flatten().max()?;
+    Some(EffectiveMeet { fields, sequence, changed_at })
 }

@@ -7,7 +7,7 @@ use automerge::legacy::{Key, ObjectId, Op, OpType};
 use automerge::{Change, ScalarValue};
 
 use crate::change::ScannedChange;
-use crate::docs::meet::{ExactPlace, MeetRow};
+use crate::docs::meet::MeetRow;
 use crate::docs::social::{self, HiddenComment, SocialKey, SocialRow};
 use crate::docs::{LinkRenewal, ProfileFields, Visibility, meet};
 use crate::id::AccountId;
@@ -21,8 +21,6 @@ const MAX_OPS: u64 = 1_000;
 pub enum Narrowing {
     /// The drive or meet has at most this visibility.
     ShowAtMost(Visibility),
-    /// The exact place of the meet is shown to these at most.
-    ShowPlaceAtMost(ExactPlace),
     /// Followers must be accepted.
     AskAboutFollowers,
     /// An account is blocked.
@@ -60,8 +58,7 @@ fn narrowing(kind: DocKind, key: &str, action: &OpType) -> Option<Narrowing> {
         }
         DocKind::Meet => {
             let visibility = meet::visibility_in(key, value).map(Narrowing::ShowAtMost);
-            let place = || meet::exact_place_in(key, value).map(Narrowing::ShowPlaceAtMost);
-            visibility.or_else(place).or_else(|| LinkRenewal::in_value(key, value).map(Narrowing::Renew))
+            visibility.or_else(|| LinkRenewal::in_value(key, value).map(Narrowing::Renew))
         }
         DocKind::Profile if key == "byApproval" => {
             (value.and_then(ScalarValue::as_bool) == Some(true)).then_some(Narrowing::AskAboutFollowers)
@@ -108,10 +105,7 @@ pub fn narrow_social(row: &mut SocialRow, narrowing: &Narrowing) {
                 row.hidden.insert(place, *hidden);
             }
         }
-        Narrowing::ShowAtMost(_)
-        | Narrowing::ShowPlaceAtMost(_)
-        | Narrowing::AskAboutFollowers
-        | Narrowing::Renew(_) => {}
+        Narrowing::ShowAtMost(_) | Narrowing::AskAboutFollowers | Narrowing::Renew(_) => {}
     }
 }
 
@@ -124,7 +118,6 @@ pub fn narrow_profile(fields: &mut ProfileFields, narrowing: &Narrowing) {
 pub fn narrow_meet(row: &mut MeetRow, narrowing: &Narrowing) {
     match narrowing {
         Narrowing::ShowAtMost(visibility) => row.fields.visibility = row.fields.visibility.narrower(*visibility),
-        Narrowing::ShowPlaceAtMost(exact) => row.fields.exact_place = row.fields.exact_place.narrower(*exact),
         Narrowing::Renew(renewed) => row.renewed = row.renewed.max(Some(*renewed)),
         Narrowing::AskAboutFollowers | Narrowing::Block(_) | Narrowing::TakeBack(_) | Narrowing::Hide(_) => {}
     }
@@ -197,8 +190,7 @@ mod tests {
         let mut doc = automerge_doc::new(&[1; 16]);
         let public =
             MeetFields { title: "Pass".into(), starts_at: AT, visibility: Visibility::Public, ..Default::default() };
-        let shown = [Narrowing::ShowAtMost(Visibility::Public), Narrowing::ShowPlaceAtMost(ExactPlace::Everyone)];
-        assert_eq!(of(DocKind::Meet, meet::put(&mut doc, AT, None, None, &public)), shown);
+        assert_eq!(of(DocKind::Meet, meet::put(&mut doc, AT, None, None, &public)), at_most(Visibility::Public));
         let private = MeetFields { visibility: Visibility::Private, ..public.clone() };
         assert_eq!(
             of(DocKind::Meet, meet::put(&mut doc, AT, None, Some(&public), &private)),
@@ -207,12 +199,7 @@ mod tests {
         let mut row = MeetRow { fields: private.clone(), ..MeetRow::default() };
         narrow_meet(&mut row, &Narrowing::ShowAtMost(Visibility::Public));
         assert_eq!(row.fields.visibility, Visibility::Private, "nothing shows more");
-        let attendees = MeetFields { exact_place: ExactPlace::Attendees, ..private.clone() };
-        let narrower = of(DocKind::Meet, meet::put(&mut doc, AT, None, Some(&private), &attendees));
-        assert_eq!(narrower, [Narrowing::ShowPlaceAtMost(ExactPlace::Attendees)]);
-        narrower.iter().chain(&shown).for_each(|narrowing| narrow_meet(&mut row, narrowing));
-        assert_eq!(row.fields.exact_place, ExactPlace::Attendees);
-        let mut renew = || of(DocKind::Meet, meet::renew(&mut doc, &ANNA, AT, &attendees));
+        let mut renew = || of(DocKind::Meet, meet::renew(&mut doc, &ANNA, AT, &private));
         let (first, second) = (renew(), renew());
         for renewal in [&second, &first] {
             renewal.iter().for_each(|renewal| narrow_meet(&mut row, renewal));

@@ -4,7 +4,7 @@
 use super::{DocumentRow, PublishedRow, Squares};
 use crate::docs::drive::{DriveConflict, DriveFields, OpenEnds, SourceDigest};
 use crate::docs::logbook::{Cost, LogEntry, LogKind};
-use crate::docs::meet::{ExactPlace, MeetFields, MeetRow};
+use crate::docs::meet::{MeetFields, MeetRow};
 use crate::docs::settings::Units;
 use crate::docs::social::{self, Answer, Comment, HiddenComment, Reaction, SocialRow};
 use crate::docs::{CarFields, LogItem, NamedDevice, ProfileFields, SettingsFields, Visibility};
@@ -178,12 +178,9 @@ fn meet() -> MeetRow {
             capacity: Some(8),
             visibility: Visibility::Public,
             cancelled: true,
-            exact_place: ExactPlace::Attendees,
         },
         organisers: vec![(OTHER, true)],
         changes: 2,
-        place_changes: 1,
-        switches: 1,
         ..MeetRow::default()
     }
 }

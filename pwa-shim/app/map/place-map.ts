@@ -13,11 +13,6 @@ export interface Zone {
   radiusM: number;
 }
 
-/** The zoom level at which a circle fills the map. */
-function zoomOf({ radiusM }: Zone): number {
-  return Math.min(12, 12 - Math.log2(radiusM / 1_100));
-}
-
 /** A map on the screen. */
 export interface ShownPlace {
   /** Marks a place, or none. */
@@ -36,8 +31,8 @@ export async function showPlace(
   const { map, restyle, remove } = flatMap(
     {
       container,
-      center: position ?? zone?.center ?? NOWHERE,
-      zoom: zone ? zoomOf(zone) : position ? 10 : 3,
+      center: position ?? NOWHERE,
+      zoom: zone ? 12 : position ? 10 : 3,
       // While the user chooses a place, one finger moves the map.
       cooperativeGestures: onPick === undefined,
     },

@@ -69,22 +69,7 @@ test("a pin near a private place is told, unless nobody else sees the meet", () 
   expect(screen.getByTestId("near-private").textContent).toContain("near one of your private places");
   fireEvent.change(screen.getByLabelText("Who can see this"), { target: { value: "private" } });
   expect(screen.queryByTestId("near-private")).toBeNull();
-  fireEvent.change(screen.getByLabelText("Who can see this"), { target: { value: "public" } });
-  fireEvent.change(screen.getByLabelText("Who sees the exact place"), { target: { value: "day" } });
-  expect(screen.getByTestId("near-private").textContent).toContain("on the day");
-  fireEvent.click(screen.getByText("Show it only to people who are going"));
-  expect(screen.queryByTestId("near-private")).toBeNull();
-  expect(screen.getByTestId("exact-place").textContent).toContain("area of about 5 km");
   fireEvent.click(screen.getByText("Discard"));
-});
-
-test("everyone sees the exact place of a new meet until the user chooses who", async () => {
-  const saved = show();
-  expect(screen.queryByTestId("exact-place")).toBeNull();
-  type(title(), "Coffee");
-  fireEvent.change(screen.getByLabelText("Who sees the exact place"), { target: { value: "attendees" } });
-  fireEvent.click(screen.getByText("Save"));
-  await waitFor(() => expect(saved).toMatchObject([{ exactPlace: "attendees" }]));
 });
 
 test("a refused meet keeps its draft", async () => {

@@ -1,7 +1,7 @@
 // The form of a meet: a new one, or changes to an existing one.
 
 import { useSignal } from "@preact/signals";
-import type { DocId, ExactPlace, MeetFields, Visibility } from "@tourismo/client";
+import type { DocId, MeetFields, Visibility } from "@tourismo/client";
 import { NumberField, TimeField } from "../components/fields.tsx";
 import { BackIcon } from "../components/icons.tsx";
 import { showNotice } from "../components/notice.tsx";
@@ -10,7 +10,7 @@ import { currentPosition } from "../current-position.ts";
 import { useDraft } from "../drafts.ts";
 import { account, me, meets, relay, run } from "../engine.ts";
 import { type LonLat, metresBetween } from "../geometry.ts";
-import { describeExactPlace, describeVisibility, explainExactPlace } from "../messages.ts";
+import { describeVisibility } from "../messages.ts";
 import { withOwnChanges } from "../optimistic.ts";
 import { useRelayQuery } from "../relay-query.ts";
 import { go, href } from "../route.ts";
@@ -23,9 +23,6 @@ function isNearPrivatePlace(position: LonLat): boolean {
 }
 
 const VISIBILITIES: Visibility[] = ["public", "followers", "link", "private"];
-
-/** The choices of who sees the exact place; a further one of another app is kept. */
-const EXACT_PLACES: ExactPlace[] = ["everyone", "attendees", "day"];
 
 /** The defaults of a new meet: tomorrow at ten. */
 function defaultFields(): MeetFields {
@@ -43,8 +40,6 @@ function defaultFields(): MeetFields {
     capacity: null,
     visibility: "public",
     cancelled: false,
-    // A public meet at a car park or a race track should be found. A pin near a private place offers another choice.
-    exactPlace: "everyone",
   };
 }
 
@@ -60,8 +55,7 @@ export function EditMeetScreen({ id }: { id: string }) {
   const { data, failed } = useRelayQuery(`meet ${id}`, () => relay.meet(id));
   const view = meets.value.find((view) => view.id === id);
   const seen = withOwnChanges(data, view, me());
-  // Whoever may change a meet sees its exact place; an older answer may lack it.
-  if (!seen?.isPlaceExact) return <p class="opening">{failed ?? "Loading…"}</p>;
+  if (!seen) return <p class="opening">{failed ?? "Loading…"}</p>;
   // Another device may have renewed the link meanwhile.
   const own = seen.account === me().account;
   const before = fieldsOf(seen);
@@ -78,8 +72,8 @@ export function EditMeetScreen({ id }: { id: string }) {
 
 /** The fields of a meet without the rest. */
 export function fieldsOf(meet: MeetFields): MeetFields {
-  const { title, text, place, position, startsAt, endsAt, timeZone, capacity, visibility, cancelled, exactPlace } = meet;
-  return { title, text, place, position, startsAt, endsAt, timeZone, capacity, visibility, cancelled, exactPlace };
+  const { title, text, place, position, startsAt, endsAt, timeZone, capacity, visibility, cancelled } = meet;
+  return { title, text, place, position, startsAt, endsAt, timeZone, capacity, visibility, cancelled };
 }
 
 function MeetForm(props: {
@@ -91,8 +85,7 @@ function MeetForm(props: {
   save: (fields: MeetFields) => Promise<DocId | undefined>;
 }) {
   const { value: fields, set, clear, isChanged } = useDraft(props.draft, props.fields);
-  const { title, text, place, position, startsAt, endsAt, capacity, visibility, cancelled, exactPlace } = fields;
-  const isShownToAll = visibility !== "private" && (exactPlace === "everyone" || exactPlace === "day");
+  const { title, text, place, position, startsAt, endsAt, capacity, visibility, cancelled } = fields;
   // Times are local to the place of the meet. A meet that an earlier version of the app made has no zone.
   const timeZone = fields.timeZone || ownTimeZone();
 
@@ -189,38 +182,13 @@ function MeetForm(props: {
               </button>
             ) : null}
           </div>
-          {position && isShownToAll && isNearPrivatePlace(position) ? (
-            <div class="hint bad" data-testid="near-private">
-              <p>
-                This pin is near one of your private places, and everyone who can see the meet{" "}
-                {exactPlace === "day" ? "will see it on the day" : "sees it"}. Show it only to people who are going, or choose
-                another meeting point.
-              </p>
-              <button type="button" class="button" onClick={() => set({ exactPlace: "attendees" })}>
-                Show it only to people who are going
-              </button>
-            </div>
+          {position && visibility !== "private" && isNearPrivatePlace(position) ? (
+            <p class="hint bad" data-testid="near-private">
+              This pin is near one of your private places, and everyone who sees the meet sees the pin. Choose another meeting
+              point, or remove the pin and tell those who come where it is.
+            </p>
           ) : null}
         </div>
-        <label class="field">
-          <span>Who sees the exact place</span>
-          <select value={exactPlace} onChange={(event) => set({ exactPlace: event.currentTarget.value as ExactPlace })}>
-            {EXACT_PLACES.concat(EXACT_PLACES.includes(exactPlace) ? [] : exactPlace).map((one) => (
-              <option key={one} value={one}>
-                {describeExactPlace(one)}
-              </option>
-            ))}
-          </select>
-        </label>
-        {exactPlace === "everyone" ? null : (
-          <p class="hint" data-testid="exact-place">
-            {explainExactPlace(exactPlace)} Others see an area of about 5 km, without the name of the place. Do not write the
-            place in the title or the details.
-            {exactPlace === "attendees"
-              ? " Everyone who can see the meet can answer Going. You see who did; a new link makes all answers invalid."
-              : ""}
-          </p>
-        )}
         <label class="field">
           <span>Details</span>
           <textarea rows={4} maxLength={10_000} value={text} onInput={(event) => set({ text: event.currentTarget.value })} />

@@ -25,7 +25,6 @@ const fields = {
   capacity: null,
   visibility: "public",
   cancelled: false,
-  exactPlace: "everyone",
 } as const;
 
 let count = 0;
@@ -38,8 +37,6 @@ function answering(page: Partial<MeetPage>, attendees: Attendee[] = []): string 
   const meet = {
     ...fields,
     id,
-    isPlaceExact: true,
-    area: null,
     account: "ben",
     handle: "ben",
     displayName: "Ben",
@@ -126,16 +123,6 @@ test("the place of a meet opens in a navigation app, and is saved as GPX", async
   await waitFor(() => expect(saveFile).toHaveBeenCalledWith(file));
   const link = expect.stringContaining(`#/meets/${id}`);
   expect(written).toHaveBeenCalledWith({ name, description: expect.any(String), link, position: [12.5, 41.9], line: [] });
-});
-
-test("a meet without its exact place shows an area and who sees more, and no way there", async () => {
-  const hidden = { place: "", position: null, exactPlace: "attendees", isPlaceExact: false } as const;
-  const id = answering({ ...hidden, area: [8.5, 47.35, 8.55, 47.4] });
-  render(<MeetScreen id={id} />);
-  await screen.findByText("In the area on the map");
-  expect(screen.getByTestId("exact-place").textContent).toBe("The exact place is shown to people who are going.");
-  expect(screen.getByRole("img", { name: "Map of the place" })).toBeTruthy();
-  expect(screen.queryByTestId("navigate")).toBeNull();
 });
 
 test("counts and list are read again when the meet changes", async () => {

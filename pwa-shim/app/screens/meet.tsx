@@ -7,9 +7,9 @@ import { DestinationLinks } from "../components/destination-links.tsx";
 import { HiddenNotice } from "../components/hidden-notice.tsx";
 import { HoldButton } from "../components/hold-button.tsx";
 import { BackIcon } from "../components/icons.tsx";
-import { MeetPlace, whereOf } from "../components/meet-place.tsx";
 import { Organisers } from "../components/organisers.tsx";
 import { nameOfPerson, PersonLink } from "../components/person.tsx";
+import { PlaceMap } from "../components/place-map.tsx";
 import { ListEnd, StaleNotice } from "../components/query-status.tsx";
 import { ReportButton } from "../components/report.tsx";
 import { ShareLink } from "../components/share-link.tsx";
@@ -101,7 +101,7 @@ function Shown({ meet, answered, attendees, own, changedAt, overridden, isRemove
             <dt>When</dt>
             <dd>{timesOf(meet)}</dd>
             <dt>Where</dt>
-            <dd>{whereOf(meet)}</dd>
+            <dd>{meet.place || (meet.position ? "On the map" : "Not set")}</dd>
             <dt>Who can see this</dt>
             <dd>{describeVisibility(meet.visibility)}</dd>
             {meet.capacity === null ? null : (
@@ -113,7 +113,7 @@ function Shown({ meet, answered, attendees, own, changedAt, overridden, isRemove
               </>
             )}
           </dl>
-          <MeetPlace meet={meet} />
+          {meet.position ? <PlaceMap position={meet.position} /> : null}
           {meet.position ? <DestinationLinks destination={destinationOf(meet, meet.position)} /> : null}
           {meet.text ? <p class="text">{meet.text}</p> : null}
         </div>

@@ -50,18 +50,14 @@ export const homeDriveKind: Check<Checked<Schemas["HomeDriveKind"]>> = exactly("
 export const homeDrive: Check<Checked<Schemas["HomeDrive"]>> = merged(driveItem, object({
   kind: homeDriveKind,
 }));
-export const exactPlaceName: Check<Checked<Schemas["ExactPlaceName"]>> = oneOf("everyone", "day", "attendees", "organisers");
 export const meetItem: Check<Checked<Schemas["MeetItem"]>> = object({
   account: text,
-  area: orNull(listOf(number)),
   cancelled: truth,
   capacity: orNull(number),
   displayName: orNull(text),
   endsAt: orNull(number),
-  exactPlace: exactPlaceName,
   handle: orNull(text),
   id: text,
-  isPlaceExact: truth,
   place: text,
   position: orNull(listOf(number)),
   startsAt: number,

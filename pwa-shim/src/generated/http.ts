@@ -283,10 +283,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * Drives and meets of the accounts that I follow, newest first: drives by the hour of their start, meets by that of
-         *     their publishing.
-         */
+        /** Drives and meets of the accounts that I follow, newest first: drives by their start, meets by their publishing. */
         get: operations["home_feed"];
         put?: never;
         post?: never;
@@ -1288,11 +1285,6 @@ export interface components {
             message: string;
         };
         /**
-         * @description Who sees the exact place of a meet. Its organisers always do.
-         * @enum {string}
-         */
-        ExactPlaceName: "everyone" | "day" | "attendees" | "organisers";
-        /**
          * @description The type of the GeoJSON object.
          * @enum {string}
          */
@@ -1530,8 +1522,7 @@ export interface components {
             answers: components["schemas"]["AnswerCounts"];
             /**
              * Format: int64
-             * @description When the newest field was set, by its author's clock. A change must have a later time. For all but organisers it is
-             *     rounded, and a change of a place that others do not see does not count.
+             * @description When the newest field was set, by its author's clock. A change must have a later time.
              */
             changedAt: number;
             myAnswer?: components["schemas"]["AnswerName"] | null;
@@ -1539,7 +1530,7 @@ export interface components {
             organisers: string[];
             /**
              * Format: int64
-             * @description Grows with every change that others see.
+             * @description Grows with every change.
              */
             sequence: number;
         };
@@ -1550,26 +1541,18 @@ export interface components {
              * @description The owner.
              */
             account: string;
-            /**
-             * @description The area of about 5 km in which the place is, if the viewer does not see the exact place: west, south, east, north,
-             *     degrees.
-             */
-            area?: number[] | null;
             cancelled: boolean;
             /** Format: int32 */
             capacity?: number | null;
             displayName?: string | null;
             /** Format: int64 */
             endsAt?: number | null;
-            exactPlace: components["schemas"]["ExactPlaceName"];
             handle?: string | null;
             /** Format: uuid */
             id: string;
-            /** @description Whether the viewer sees the exact place. */
-            isPlaceExact: boolean;
-            /** @description The name of the place; may be empty. Empty if the viewer does not see the exact place. */
+            /** @description The name of the place; may be empty. */
             place: string;
-            /** @description Longitude, latitude, degrees. Absent if the viewer does not see the exact place. */
+            /** @description Longitude, latitude, degrees. */
             position?: number[] | null;
             /**
              * Format: int64

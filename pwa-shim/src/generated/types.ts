@@ -541,9 +541,6 @@ export type Effect = { "type": "store",
   topics: Array<Topic>,
 };
 
-/** Who sees the exact place of a meet: its position and the name of its place. Its organisers always do. `[W1]` `[W2]` */
-export type ExactPlace = "everyone" | "day" | "attendees" | "organisers";
-
 /** The format of a file to write. */
 export type ExportFormat = "gpx" | "geojson" | "csv" | "fit";
 
@@ -824,8 +821,6 @@ export type MeetFields = {
   visibility: Visibility,
   /** Whether the meet is cancelled. */
   cancelled: boolean,
-  /** Who sees the position and the name of the place. */
-  exactPlace: ExactPlace,
 };
 
 /** A meet of the account, or its amendment of another account's meet. */

@@ -12,7 +12,7 @@ use tourismo_core::time::Timestamp;
 use tourismo_core::wire::DocKind;
 
 use super::sql::{self, Columns, Connection, Insert, columns, numbers};
-use super::{accounts, column, comments, drives, meet_parts, meets, position, published};
+use super::{accounts, column, comments, drives, meets, position, published};
 
 /// The kind of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -245,7 +245,7 @@ async fn shown_drive(reader: &mut Connection, link: DocId) -> Result<Option<Item
 
 async fn shown_meet(reader: &mut Connection, link: DocId) -> Result<Option<Item>, sqlx::Error> {
     let Some(account) = meets::owner(reader, link).await? else { return Ok(None) };
-    let item = meet_parts::document_found_by(reader, account, link).await?;
+    let item = meets::document_found_by(reader, account, link).await?;
     Ok(item.map(|item| Item { account, target: Target::Meet, item, link }))
 }
 

@@ -10,7 +10,9 @@ use super::feed::Author;
 use super::meets::{MeetKey, MeetRecord, with_author};
 use super::sql::{self, Connection};
 use crate::domain::grid::{Bounds, Cells};
-use crate::domain::meet_place::ASSUMED_LENGTH_MS;
+
+/// The assumed duration of a meet without an end, milliseconds.
+const ASSUMED_LENGTH_MS: i64 = 12 * 3_600_000;
 
 /// Limits for start and end of meets.
 #[derive(Clone, Copy, Debug)]

@@ -1,54 +1,49 @@
-//! The tables `meet` and `meet_organiser`: the effective meets, as others read them. [`super::meet_parts`] derives them.
+//! The tables `meet_part`, `meet` and `meet_organiser`: the content of each meet document, and the effective meets.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use sqlx::AssertSqlSafe;
 use tourismo_core::docs::Visibility;
-use tourismo_core::docs::meet::ExactPlace;
+use tourismo_core::docs::meet::{self, EffectiveMeet, MeetRow};
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
+use tourismo_core::wire::DocKind;
 
 use super::feed::Author;
-use super::sql::{self, Columns, Connection, SqlRow, columns, numbers};
-use super::{account_in, column, doc_in, position};
+use super::feed_items::{self, FeedItem};
+use super::sql::{self, Bulk, Columns, Connection, Insert, SqlRow, columns, one_column};
+use super::{account_in, column, doc_in, follows, position};
+use crate::domain::grid::Bounds;
 
-/// An effective meet, as everybody sees it who sees the meet. `[W3]`
+/// The content of one document of a meet.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct MeetPart {
+    pub(crate) row: MeetRow,
+    /// When the relay received its first change.
+    pub(crate) received_at: Timestamp,
+}
+
+/// An effective meet.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MeetRecord {
     pub(crate) account: AccountId,
     /// The id by which others find it.
     pub(crate) doc: DocId,
     pub(crate) sequence: u64,
-    /// When it was changed: the hour, and a second for each change after the first, so that every change makes it newer
-    /// without revealing the time of day.
-    pub(crate) updated_at: Timestamp,
-    /// The hour in which the relay received it.
+    pub(crate) changed_at: Timestamp,
     pub(crate) sort_at: Timestamp,
     pub(crate) title: String,
     pub(crate) text: String,
-    /// The name of the place; empty unless everyone sees the exact place.
     pub(crate) place: String,
-    /// Longitude, latitude, degrees: the middle of the area unless everyone sees the exact place.
+    /// Longitude, latitude, degrees.
     pub(crate) position: Option<[f64; 2]>,
-    pub(crate) exact_place: ExactPlace,
     pub(crate) starts_at: Timestamp,
     pub(crate) ends_at: Option<Timestamp>,
     pub(crate) time_zone: String,
     pub(crate) capacity: Option<u32>,
     pub(crate) visibility: Visibility,
     pub(crate) is_cancelled: bool,
-}
-
-/// The fields of an effective meet that not everybody sees. The caller must check who reads them. `[W2]`
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct HiddenFields {
-    /// When the newest field was set: for organisers.
-    pub(crate) changed_at: Timestamp,
-    /// The name of the exact place; empty if everyone sees it.
-    pub(crate) place: String,
-    /// Degrees; absent if everyone sees the exact place.
-    pub(crate) lon: Option<f64>,
-    pub(crate) lat: Option<f64>,
 }
 
 /// Prefix of a meet's columns beside other columns.
@@ -58,13 +53,12 @@ columns!(MeetRecord {
     account,
     doc,
     sequence,
-    updated_at,
+    changed_at,
     sort_at,
     title,
     text,
     place,
     position,
-    exact_place,
     starts_at,
     ends_at,
     time_zone,
@@ -72,8 +66,17 @@ columns!(MeetRecord {
     visibility,
     is_cancelled
 });
-columns!(HiddenFields { changed_at, place: "hidden_place", lon: "hidden_lon", lat: "hidden_lat" });
-numbers!(ExactPlace { Everyone = 0, Day = 1, Attendees = 2, Organisers = 3 });
+
+one_column!(MeetRow, Bytes, |row| minicbor::to_vec(row).expect("writing to memory cannot fail"), |bytes: Vec<u8>| {
+    minicbor::decode(&bytes).ok()
+});
+columns!(MeetPart { row: "part", received_at });
+
+static REPLACE_PART: LazyLock<Insert> = LazyLock::new(|| {
+    Insert::or_replace("meet_part", &[vec!["account", "doc"], MeetPart::list(), vec!["found_by"]].concat(), 2)
+});
+static INSERT: LazyLock<Insert> =
+    LazyLock::new(|| Insert::into("meet", &[MeetRecord::list(), vec!["cell", "wide_cell"]].concat()));
 
 impl MeetRecord {
     /// Returns the columns that [`read`](MeetRecord::read) reads, of a table or alias `meet`.
@@ -85,24 +88,145 @@ impl MeetRecord {
     pub(crate) fn read(row: &SqlRow) -> Result<MeetRecord, sqlx::Error> {
         Columns::read(row, PREFIX, "")
     }
-}
 
-impl HiddenFields {
-    /// Returns the exact position: longitude and latitude, degrees.
-    pub(crate) fn position(&self) -> Option<[f64; 2]> {
-        Some([self.lon?, self.lat?])
+    fn new(account: AccountId, doc: DocId, part: &MeetPart, meet: EffectiveMeet) -> MeetRecord {
+        let EffectiveMeet { fields, sequence, changed_at } = meet;
+        MeetRecord {
+            account,
+            doc,
+            sequence: sequence.into(),
+            changed_at,
+            sort_at: part.received_at,
+            title: fields.title,
+            text: fields.text,
+            place: fields.place,
+            position: fields.position,
+            starts_at: fields.starts_at,
+            ends_at: fields.ends_at,
+            time_zone: fields.time_zone,
+            capacity: fields.capacity,
+            visibility: fields.visibility,
+            is_cancelled: fields.cancelled,
+        }
+    }
+
+    /// Returns the numbers of the narrow and the wide square that contain it.
+    fn cells(&self) -> (Option<i64>, Option<i64>) {
+        let home = |[lon, lat]: [f64; 2]| Bounds { west: lon, south: lat, east: lon, north: lat }.home();
+        self.position.map(home).unzip()
+    }
+
+    fn feed_item(&self) -> Option<FeedItem> {
+        let MeetRecord { account, doc, sort_at, visibility, .. } = *self;
+        FeedItem::new(account, doc, sort_at, visibility, DocKind::Meet)
     }
 }
 
-/// Returns the fields of a meet that not everybody sees: the caller must check that the viewer may.
-pub(crate) async fn hidden_fields(
+/// Returns the derived content of a document of a meet, if it has any.
+pub(crate) async fn part(
     reader: &mut Connection,
     account: AccountId,
     doc: DocId,
-) -> Result<Option<HiddenFields>, sqlx::Error> {
-    let sql = format!("SELECT {} FROM meet WHERE account = $1 AND doc = $2", HiddenFields::of("meet"));
+) -> Result<Option<MeetPart>, sqlx::Error> {
+    let sql = format!("SELECT {} FROM meet_part WHERE account = $1 AND doc = $2", MeetPart::of("meet_part"));
     let row = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).row(reader).await?;
-    row.map(|row| HiddenFields::from_row(&row)).transpose()
+    row.as_ref().map(MeetPart::from_row).transpose()
+}
+
+/// Returns the document of the meet with this public id; of two documents with the same link the first.
+async fn part_found_by(
+    reader: &mut Connection,
+    account: AccountId,
+    meet: DocId,
+) -> Result<Option<MeetPart>, sqlx::Error> {
+    let columns = MeetPart::of("meet_part");
+    let sql = format!("SELECT {columns} FROM meet_part WHERE account = $1 AND found_by = $2 ORDER BY doc LIMIT 1");
+    let row = sql::query(AssertSqlSafe(sql)).bind(account).bind(meet).row(reader).await?;
+    row.as_ref().map(MeetPart::from_row).transpose()
+}
+
+/// Returns the document of the meet with this public id.
+pub(crate) async fn document_found_by(
+    reader: &mut Connection,
+    account: AccountId,
+    meet: DocId,
+) -> Result<Option<DocId>, sqlx::Error> {
+    let sql = "SELECT doc FROM meet_part WHERE account = $1 AND found_by = $2 ORDER BY doc LIMIT 1";
+    let row = sql::query(sql).bind(account).bind(meet).row(reader).await?;
+    row.map(|row| doc_in(&row, "doc")).transpose()
+}
+
+/// Inserts or replaces the content of a document of a meet.
+pub(crate) async fn replace_part(
+    writer: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+    part: &MeetPart,
+) -> Result<(), sqlx::Error> {
+    let mut bulk = REPLACE_PART.rows();
+    let found_by = part.row.link_id(&account, &doc);
+    bulk.row([account.into(), doc.into()].into_iter().chain(part.values()).chain([found_by.into()]));
+    bulk.execute(writer).await.map(drop)
+}
+
+/// Removes the content of a document of a meet, if it has any.
+pub(crate) async fn remove_part(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<(), sqlx::Error> {
+    let sql = "DELETE FROM meet_part WHERE account = $1 AND doc = $2";
+    sql::query(sql).bind(account).bind(doc).execute(writer).await.map(drop)
+}
+
+/// Returns the effective meet with this public id, computed from its documents, with its co-organisers.
+pub(crate) async fn effective(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<(MeetRecord, Vec<AccountId>)>, sqlx::Error> {
+    let Some(own) = part_found_by(reader, account, doc).await? else { return Ok(None) };
+    let mut amendments = Vec::new();
+    let organisers: Vec<AccountId> = own.row.organisers.iter().map(|(organiser, _)| *organiser).collect();
+    let blocked = follows::blocked_among(reader, account, &organisers).await?;
+    for organiser in organisers.iter().filter(|organiser| !blocked.contains(*organiser)) {
+        // An amendment by an account that the owner blocks does not count. An account has one document for its
+        // amendment of a meet.
+        let amendment = part(reader, *organiser, meet::amendment(organiser, &doc)).await?;
+        amendments.extend(amendment.map(|part| (*organiser, part.row)));
+    }
+    let amendments: Vec<_> = amendments.iter().map(|(account, row)| (*account, row)).collect();
+    let Some(effective) = meet::effective(doc, &own.row, &amendments) else { return Ok(None) };
+    let organisers = own.row.organisers.iter().filter(|(_, may)| *may).map(|(account, _)| *account).collect();
+    Ok(Some((MeetRecord::new(account, doc, &own, effective), organisers)))
+}
+
+/// Writes the effective meet; returns whether it changed.
+pub(crate) async fn settle(writer: &mut Connection, account: AccountId, doc: DocId) -> Result<bool, sqlx::Error> {
+    let (stored, effective) = (stored(writer, account, doc).await?, effective(writer, account, doc).await?);
+    if stored.is_some() && stored == effective {
+        return Ok(false);
+    }
+    feed_items::remove(writer, account, doc).await?;
+    let mut removed = 0;
+    for sql in [
+        "DELETE FROM meet_organiser WHERE account = $1 AND doc = $2",
+        "DELETE FROM meet WHERE account = $1 AND doc = $2",
+    ] {
+        removed += sql::query(sql).bind(account).bind(doc).execute(writer).await?;
+    }
+    let Some((meet, organisers)) = effective else { return Ok(removed > 0) };
+    insert(writer, &meet).await?;
+    let mut bulk = Bulk::new("INSERT INTO meet_organiser (account, doc, organiser) VALUES ", "");
+    organisers.into_iter().for_each(|organiser| bulk.row([account.into(), doc.into(), organiser.into()]));
+    bulk.execute(writer).await?;
+    if let Some(item) = meet.feed_item() {
+        feed_items::insert(writer, &item).await?;
+    }
+    Ok(true)
+}
+
+async fn insert(writer: &mut Connection, meet: &MeetRecord) -> Result<(), sqlx::Error> {
+    let (cell, wide_cell) = meet.cells();
+    let mut bulk = INSERT.rows();
+    bulk.row(meet.values().into_iter().chain([cell.into(), wide_cell.into()]));
+    bulk.execute(writer).await.map(drop)
 }
 
 /// Returns the meets of an owner that these accounts may change: up to `limit` for each few accounts.
@@ -136,6 +260,22 @@ pub(crate) async fn organised_after(
 ) -> Result<Vec<DocId>, sqlx::Error> {
     let sql = "SELECT DISTINCT doc FROM meet_organiser WHERE account = $1 AND doc > $2 ORDER BY doc LIMIT $3";
     sql::query(sql).bind(owner).bind(after).bind(i64::from(limit)).rows(reader, |row| doc_in(row, "doc")).await
+}
+
+/// Returns the derived effective meet; `None` if it does not exist, or if it is not where followers and neighbours find
+/// it.
+pub(crate) async fn stored(
+    reader: &mut Connection,
+    account: AccountId,
+    doc: DocId,
+) -> Result<Option<(MeetRecord, Vec<AccountId>)>, sqlx::Error> {
+    let sql = format!("SELECT {}, cell, wide_cell FROM meet WHERE account = $1 AND doc = $2", MeetRecord::columns());
+    let Some(row) = sql::query(AssertSqlSafe(sql)).bind(account).bind(doc).row(reader).await? else { return Ok(None) };
+    let meet = MeetRecord::read(&row)?;
+    let is_in_place = meet.cells() == (row.get("cell")?, row.get("wide_cell")?)
+        && feed_items::find(reader, account, doc).await? == meet.feed_item();
+    let organisers = organisers(reader, account, doc).await?;
+    Ok(is_in_place.then_some((meet, organisers)))
 }
 
 /// Returns the co-organisers of a meet, ascending.
@@ -252,4 +392,9 @@ pub(crate) async fn remove_all(writer: &mut Connection) -> Result<(), sqlx::Erro
         sql::query(sql).execute(writer).await?;
     }
     Ok(())
+}
+
+/// Returns the number of rows of an effective meet.
+pub(crate) fn rows((meet, organisers): &(MeetRecord, Vec<AccountId>)) -> u64 {
+    1 + u64::from(meet.feed_item().is_some()) + organisers.len() as u64
 }

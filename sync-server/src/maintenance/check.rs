@@ -17,7 +17,7 @@ pub use super::recount::EntryFault;
 use super::recount::Recount;
 use super::{MaintenanceError, membership};
 use crate::db::documents::ActorUse;
-use crate::db::meet_parts::{self, SettledMeet};
+use crate::db::meets::{self, MeetRecord};
 use crate::db::sql::Connection;
 use crate::db::{self, Claim, Location, accounts, decisions, documents, due, profiles, read_models, relay, roads};
 use crate::jobs::road_builder;
@@ -278,7 +278,7 @@ async fn compare_rows(
         // Its rows are older than the log and may be incomplete.
         report.rows += stored.rows();
         for meet in meets_of(state, doc, &stored) {
-            report.rows += meet_parts::stored(reader, state.owner, meet).await?.as_ref().map_or(0, SettledMeet::rows);
+            report.rows += meets::stored(reader, state.owner, meet).await?.as_ref().map_or(0, meets::rows);
         }
         return Ok(());
     }
@@ -287,9 +287,9 @@ async fn compare_rows(
     let mut is_right = derived == stored;
     for meet in meets_of(state, doc, &stored) {
         // An effective meet depends on several documents.
-        let effective = meet_parts::effective(reader, state.owner, meet).await?;
-        let stored = meet_parts::stored(reader, state.owner, meet).await?;
-        let rows = |meet: &Option<SettledMeet>| meet.as_ref().map_or(0, SettledMeet::rows);
+        let effective = meets::effective(reader, state.owner, meet).await?;
+        let stored = meets::stored(reader, state.owner, meet).await?;
+        let rows = |meet: &Option<(MeetRecord, Vec<AccountId>)>| meet.as_ref().map_or(0, meets::rows);
         report.rows += rows(&effective).max(rows(&stored));
         // Its owner may have blocked a co-organiser just before.
         let is_to_be_settled = due::find(reader, state.owner, social::people(&state.owner)).await?.is_some();

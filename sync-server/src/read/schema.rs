@@ -3,7 +3,6 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tourismo_core::docs::Visibility;
-use tourismo_core::docs::meet::ExactPlace;
 use tourismo_core::id::{AccountId, DocId};
 use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
@@ -11,10 +10,10 @@ use utoipa::openapi::{ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, 
 
 use crate::db::drives::Totals;
 use crate::db::feed::Author;
+use crate::db::meets::MeetRecord;
 use crate::http::error::ApiError;
 use crate::http::page::{Listed, Page};
 use crate::http::query::BadParameter;
-use crate::read::shown_meet::ShownMeet;
 
 /// The visibility of a drive or a meet.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -37,29 +36,6 @@ impl From<Visibility> for VisibilityName {
     }
 }
 
-/// Who sees the exact place of a meet. Its organisers always do.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum ExactPlaceName {
-    Everyone,
-    /// Everyone, from twelve hours before the start until the end.
-    Day,
-    /// Accounts that answered that they are going.
-    Attendees,
-    Organisers,
-}
-
-impl From<ExactPlace> for ExactPlaceName {
-    fn from(exact_place: ExactPlace) -> ExactPlaceName {
-        match exact_place {
-            ExactPlace::Everyone => ExactPlaceName::Everyone,
-            ExactPlace::Day => ExactPlaceName::Day,
-            ExactPlace::Attendees => ExactPlaceName::Attendees,
-            ExactPlace::Organisers => ExactPlaceName::Organisers,
-        }
-    }
-}
-
 /// A meet.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -73,16 +49,10 @@ pub(crate) struct MeetItem {
     pub(crate) display_name: Option<String>,
     pub(crate) title: String,
     pub(crate) text: String,
-    /// The name of the place; may be empty. Empty if the viewer does not see the exact place.
+    /// The name of the place; may be empty.
     pub(crate) place: String,
-    /// Longitude, latitude, degrees. Absent if the viewer does not see the exact place.
+    /// Longitude, latitude, degrees.
     pub(crate) position: Option<[f64; 2]>,
-    pub(crate) exact_place: ExactPlaceName,
-    /// Whether the viewer sees the exact place.
-    pub(crate) is_place_exact: bool,
-    /// The area of about 5 km in which the place is, if the viewer does not see the exact place: west, south, east, north,
-    /// degrees.
-    pub(crate) area: Option<[f64; 4]>,
     /// Milliseconds since 1970 UTC.
     #[schema(value_type = i64)]
     pub(crate) starts_at: Timestamp,
@@ -96,8 +66,7 @@ pub(crate) struct MeetItem {
 }
 
 impl MeetItem {
-    pub(crate) fn new(shown: &ShownMeet, author: &Author) -> MeetItem {
-        let meet = shown.record();
+    pub(crate) fn new(meet: &MeetRecord, author: &Author) -> MeetItem {
         MeetItem {
             id: meet.doc,
             account: meet.account,
@@ -106,10 +75,7 @@ impl MeetItem {
             title: meet.title.clone(),
             text: meet.text.clone(),
             place: meet.place.clone(),
-            position: shown.position(),
-            exact_place: meet.exact_place.into(),
-            is_place_exact: shown.is_place_exact(),
-            area: shown.area(),
+            position: meet.position,
             starts_at: meet.starts_at,
             ends_at: meet.ends_at,
             time_zone: meet.time_zone.clone(),

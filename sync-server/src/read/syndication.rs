@@ -15,13 +15,13 @@ use tourismo_core::wire::RelayId;
 
 use crate::clients::origin::PublicOrigin;
 use crate::db::feed::{Author, FeedRow};
+use crate::db::meets::MeetRecord;
 use crate::http::error::ApiError;
 use crate::http::query::{PageQuery, Query};
 use crate::http::read_request::ReadRequest;
 use crate::http::readers::AnswerReaders;
 use crate::read::formats::ics::CalendarEvent;
 use crate::read::formats::{Channel, Item, Shape, atom, clock_time, ics, json_feed};
-use crate::read::shown_meet::ShownMeet;
 
 /// The format of a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,10 +197,9 @@ fn middle_lon(west: f64, east: f64) -> f64 {
 }
 
 /// Returns a meet as an item of a feed. Its time is in its text, because feeds have only times of publishing.
-pub(crate) fn meet(web: &Web, shown: &ShownMeet, organiser: &Author) -> Item {
-    let meet = shown.record();
+pub(crate) fn meet(web: &Web, meet: &MeetRecord, organiser: &Author) -> Item {
     let begins = clock_time(meet.starts_at, &meet.time_zone);
-    let lines = [begins.as_str(), shown.place_or_hint(), &meet.text].map(str::trim);
+    let lines = [begins.as_str(), &meet.place, &meet.text].map(str::trim);
     Item {
         id: meet.doc,
         url: web.meet(meet.doc),
@@ -208,8 +207,8 @@ pub(crate) fn meet(web: &Web, shown: &ShownMeet, organiser: &Author) -> Item {
         text: lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"),
         author: author(organiser),
         published_at: meet.sort_at,
-        updated_at: meet.updated_at,
-        place: shown.position().map(Shape::Point),
+        updated_at: meet.changed_at.max(meet.sort_at),
+        place: meet.position.map(Shape::Point),
     }
 }
 
@@ -228,24 +227,21 @@ pub(crate) fn calendar<'m>(
     request: &ReadRequest,
     web: &Web,
     title: &str,
-    meets: impl Iterator<Item = &'m ShownMeet>,
+    meets: impl Iterator<Item = &'m MeetRecord>,
 ) -> Response {
-    let event = |shown: &ShownMeet| {
-        let meet = shown.record();
-        CalendarEvent {
-            id: meet.doc,
-            sequence: meet.sequence,
-            edited_at: meet.updated_at,
-            title: meet.title.clone(),
-            text: meet.text.clone(),
-            place: shown.place_or_hint().to_owned(),
-            position: shown.position(),
-            starts_at: meet.starts_at,
-            ends_at: meet.ends_at,
-            time_zone: meet.time_zone.clone(),
-            is_cancelled: meet.is_cancelled,
-            url: web.meet(meet.doc),
-        }
+    let event = |meet: &MeetRecord| CalendarEvent {
+        id: meet.doc,
+        sequence: meet.sequence,
+        edited_at: meet.changed_at,
+        title: meet.title.clone(),
+        text: meet.text.clone(),
+        place: meet.place.clone(),
+        position: meet.position,
+        starts_at: meet.starts_at,
+        ends_at: meet.ends_at,
+        time_zone: meet.time_zone.clone(),
+        is_cancelled: meet.is_cancelled,
+        url: web.meet(meet.doc),
     };
     let events: Vec<CalendarEvent> = meets.map(event).collect();
     request.answer_with(ics::write(title, &events), ics::CONTENT_TYPE)

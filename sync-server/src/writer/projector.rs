@@ -41,7 +41,7 @@ use crate::db::change_log::{self, ChunksOf};
 use crate::db::decisions::{self, Decisions};
 use crate::db::documents::{self, Quarantine};
 use crate::db::drives::OwnDrive;
-use crate::db::meet_parts::MeetPart;
+use crate::db::meets::MeetPart;
 use crate::db::profiles::ProfileRecord;
 use crate::db::published::DriveRecord;
 use crate::db::sql::Connection;

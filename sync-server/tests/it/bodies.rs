@@ -4,7 +4,6 @@
 use std::fmt::Write;
 
 use serde_json::Value;
-use tourismo_core::docs::meet::ExactPlace;
 use tourismo_core::docs::{Answer, Cost, LogEntry, LogKind, MeetFields, Reaction, Visibility};
 use tourismo_core::time::Timestamp;
 
@@ -60,7 +59,6 @@ async fn whole_answers_are_those_of_the_file() {
         capacity: Some(20),
         visibility: Visibility::Public,
         cancelled: false,
-        exact_place: ExactPlace::Everyone,
     };
     let meet = anna.meet(&relay, &fields).await;
     ben.react(&relay, copy, Reaction::Road).await;

@@ -4,7 +4,6 @@
 mod database;
 mod documents;
 mod http;
-mod paths;
 mod person;
 mod phone;
 mod statements;
@@ -12,7 +11,6 @@ mod statements;
 pub(crate) use database::{Database, ENGINE};
 pub(crate) use documents::{Document, drive_on, transplanted};
 pub(crate) use http::{Answer, ask, get, get_with, post};
-pub(crate) use paths::every_path;
 pub(crate) use person::{Person, now};
 pub(crate) use phone::{Phone, Wire, origin_of};
 pub(crate) use statements::STATEMENTS;

@@ -18,13 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const START: Timestamp = Timestamp(1_790_000_000_000);
 
 /// An open stream, read event by event.
-pub(crate) struct Stream(BufReader<TcpStream>);
+struct Stream(BufReader<TcpStream>);
 
 #[derive(Debug)]
-pub(crate) struct Event {
+struct Event {
     kind: String,
     id: Option<String>,
-    pub(crate) data: Value,
+    data: Value,
 }
 
 impl Stream {
@@ -32,7 +32,7 @@ impl Stream {
         Stream::open_with(relay, &person.token(relay), path, last).await
     }
 
-    pub(crate) async fn open_with(relay: &Relay, token: &str, path: &str, last: Option<&str>) -> Stream {
+    async fn open_with(relay: &Relay, token: &str, path: &str, last: Option<&str>) -> Stream {
         let mut stream = TcpStream::connect(relay.addr()).await.unwrap();
         let last = last.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
         let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n{last}\r\n");
@@ -55,7 +55,7 @@ impl Stream {
     }
 
     /// The next event, without the chunk sizes around it.
-    pub(crate) async fn event(&mut self) -> Event {
+    async fn event(&mut self) -> Event {
         let (mut kind, mut id, mut data) = (String::new(), None, Value::Null);
         loop {
             let line = self.line().await;

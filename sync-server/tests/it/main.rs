@@ -12,7 +12,6 @@ mod compaction;
 mod due;
 mod engagement;
 mod engines;
-mod exact_places;
 mod handshake;
 mod harness;
 mod inbox;

@@ -1,7 +1,6 @@
 //! Meets: visibility, answers, permissions, place and time.
 
 use serde_json::json;
-use tourismo_core::docs::meet::ExactPlace;
 use tourismo_core::docs::social::SocialEntry;
 use tourismo_core::docs::{Answer, MeetFields, Visibility, automerge_doc};
 use tourismo_core::time::Timestamp;
@@ -24,7 +23,6 @@ fn fields(title: &str, days: i64, position: Option<[f64; 2]>) -> MeetFields {
         capacity: Some(20),
         visibility: Visibility::Public,
         cancelled: false,
-        exact_place: ExactPlace::Everyone,
     }
 }
 

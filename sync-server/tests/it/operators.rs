@@ -14,7 +14,7 @@ use tourismo_core::wire::ByeCode;
 use tourismo_server::maintenance::{check, repair, restore, take_decisions};
 use tourismo_server::{AdminAddress, Config, Registration};
 
-use crate::harness::{Answer, Database, Person, Phone, Relay, ask, every_path, get, get_with, now, post};
+use crate::harness::{Answer, Database, Person, Phone, Relay, ask, get, get_with, now, post};
 
 const START: Timestamp = Timestamp(1_790_000_000_000);
 
@@ -117,16 +117,44 @@ async fn scene(relay: &Relay) -> Scene {
     Scene { anna, ben, carl, drive, meet, comment, bens_drive, car }
 }
 
-/// Every path of the API, with the ids of the scene for its parameters.
+/// Every path of the API's description, with the ids of the scene for its parameters.
 fn paths(scene: &Scene) -> Vec<String> {
-    let people = ["canaryanna".into(), scene.anna.account().to_string(), "ben".into(), scene.ben.account().to_string()];
-    let ids = [scene.drive, scene.meet, scene.bens_drive, scene.car, scene.comment];
-    let more = ["/v1/meets?bbox=11,47,12,48".to_owned(), "/v1/meets?near=47.2,11.4".to_owned()];
-    let paths = every_path(&people, &ids).into_iter().map(|path| match path.as_str() {
-        "/v1/people" => "/v1/people?prefix=can".to_owned(),
-        _ => path,
-    });
-    more.into_iter().chain(paths).collect()
+    let description: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    let (anna, ben) = (scene.anna.account().to_string(), scene.ben.account().to_string());
+    let ids = [scene.drive, scene.meet, scene.bens_drive, scene.car, scene.comment].map(|id| id.to_string());
+    let mut paths = vec![String::from("/v1/meets?bbox=11,47,12,48"), "/v1/meets?near=47.2,11.4".into()];
+    for (path, methods) in description["paths"].as_object().unwrap() {
+        if methods.get("get").is_none() {
+            continue;
+        }
+        let mut made = vec![path.clone()];
+        for name in ["person", "id", "car", "z", "x", "y", "lookup", "secret", "source"] {
+            let values: Vec<String> = match name {
+                "person" => vec!["canaryanna".into(), anna.clone(), "ben".into(), ben.clone()],
+                "lookup" | "source" => vec!["0".repeat(64)],
+                "secret" => vec!["0".repeat(32)],
+                "z" => vec!["8".into()],
+                "x" => vec!["136".into()],
+                "y" => vec!["90".into()],
+                _ => ids.to_vec(),
+            };
+            let parameter = format!("{{{name}}}");
+            made = made
+                .into_iter()
+                .flat_map(|path| match path.contains(&parameter) {
+                    true => values.iter().map(|value| path.replace(&parameter, value)).collect(),
+                    false => vec![path],
+                })
+                .collect();
+        }
+        paths.extend(made.into_iter().map(|path| match path.as_str() {
+            "/v1/people" => "/v1/people?prefix=can".to_owned(),
+            _ => path,
+        }));
+    }
+    let unfilled = paths.iter().find(|path| path.contains('{'));
+    assert_eq!(unfilled, None, "each parameter has a value");
+    paths
 }
 
 /// The paths whose answers have this text, for a reader without an account, for Ben and for Carl.

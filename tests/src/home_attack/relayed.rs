@@ -7,10 +7,9 @@ use anyhow::Context;
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
 use tempfile::TempDir;
-use tourismo_core::docs::{MeetFields, Visibility};
+use tourismo_core::docs::Visibility;
 use tourismo_core::fix::Fix;
 use tourismo_core::geodesy::Position;
-use tourismo_core::id::DocId;
 use tourismo_core::privacy::places::SAME_PLACE_M;
 use tourismo_core::replica::io::{Command, CommandError, CommandOutcome};
 use tourismo_core::replica::views::{LookView, PlaceView};
@@ -106,23 +105,6 @@ impl Publisher {
         Ok(())
     }
 
-    /// Makes a meet, or changes one.
-    ///
-    /// # Errors
-    /// If the phone refuses it.
-    pub async fn put_meet(
-        &mut self,
-        meet: Option<DocId>,
-        fields: &MeetFields,
-        patience: Duration,
-    ) -> anyhow::Result<DocId> {
-        let command = Command::PutMeet { meet, fields: fields.clone(), seen_at: None };
-        match self.phone.command(command, patience).await {
-            Some(CommandOutcome::Done { doc: Some(meet) }) => Ok(meet),
-            other => anyhow::bail!("the phone refuses a meet: {other:?}"),
-        }
-    }
-
     /// Attacks the profile without a network, syncs, and reads what the relay answers to others.
     ///
     /// # Errors
@@ -168,17 +150,10 @@ async fn answers(relay: SocketAddr, account: &str) -> anyhow::Result<Vec<(String
         answers.push(read(format!("/v1/drives/{id}")).await?);
         answers.push(read(format!("/v1/drives/{id}/drive.gpx")).await?);
     }
-    for path in ["stats", "feed.atom", "feed.json", "cars", "meets.ics", "meets"] {
+    for path in ["stats", "feed.atom", "feed.json", "cars", "meets"] {
         answers.push(read(format!("/v1/people/{account}/{path}")).await?);
     }
-    let meets = answers.last().map(|(_, answer)| answer.json()).unwrap_or_default();
-    for id in meets["meets"].as_array().into_iter().flatten().filter_map(|meet| meet["id"].as_str()) {
-        for path in ["", "/attendees", "/meet.ics"] {
-            answers.push(read(format!("/v1/meets/{id}{path}")).await?);
-        }
-    }
-    let of_meets = ["meets", "meets.atom", "meets.json", "meets.ics"];
-    for path in ["feed/public", "feed/public.atom", "feed/public.json", "stats"].into_iter().chain(of_meets) {
+    for path in ["feed/public", "feed/public.atom", "feed/public.json", "stats"] {
         answers.push(read(format!("/v1/{path}")).await?);
     }
     Ok(answers)

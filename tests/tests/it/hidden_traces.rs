@@ -2,9 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use tourismo_core::docs::meet::ExactPlace;
-use tourismo_core::docs::{MeetFields, Visibility};
-use tourismo_core::time::Timestamp;
 use tourismo_test_kit::http::Answer;
 use tourismo_tests::home_attack::people::Person;
 use tourismo_tests::home_attack::relayed::{self, Publisher};
@@ -23,19 +20,6 @@ fn comparable(answers: &[(String, Answer)]) -> BTreeMap<&str, String> {
     answers.iter().map(|(path, answer)| (path.as_str(), text(answer))).collect()
 }
 
-/// A public meet whose place is shown to those who come, on a full hour in years.
-fn meet() -> MeetFields {
-    MeetFields {
-        title: "Open garage".to_owned(),
-        place: "At home".to_owned(),
-        position: Some([8.512, 47.398]),
-        starts_at: Timestamp(1_000_000 * HOUR_MS),
-        exact_place: ExactPlace::Attendees,
-        visibility: Visibility::Public,
-        ..MeetFields::default()
-    }
-}
-
 #[tokio::test]
 async fn private_deeds_of_an_account_change_no_answer_to_others() -> anyhow::Result<()> {
     let (relay, _folder) = relayed::relay().await?;
@@ -44,20 +28,12 @@ async fn private_deeds_of_an_account_change_no_answer_to_others() -> anyhow::Res
     for number in 0..4 {
         publisher.record(&person.drives[number], number, true).await?;
     }
-    let shown = publisher.put_meet(None, &meet(), PATIENCE).await?;
     let before = publisher.read(&person, PATIENCE).await?;
     assert!(before.shown.len() >= 2, "only {} drives are public", before.shown.len());
     // The account records, and keeps it to itself.
     for number in 4..6 {
         publisher.record(&person.drives[number], number, false).await?;
     }
-    let private = MeetFields { visibility: Visibility::Private, ..meet() };
-    publisher.put_meet(None, &private, PATIENCE).await?;
-    let place = "At home, a much longer description of the way".to_owned();
-    let moved = MeetFields { place, position: Some([8.549, 47.351]), ..meet() };
-    publisher.put_meet(Some(shown), &moved, PATIENCE).await?;
-    publisher.put_meet(Some(shown), &MeetFields { position: None, ..moved.clone() }, PATIENCE).await?;
-    publisher.put_meet(Some(shown), &moved, PATIENCE).await?;
     let after = publisher.read(&person, PATIENCE).await?;
     assert!(after.places.len() >= before.places.len());
     assert_eq!(comparable(&after.answers), comparable(&before.answers));
@@ -72,8 +48,6 @@ fn stated_times(body: &str) -> Vec<String> {
         let number: String = body[at + 4..].chars().take_while(char::is_ascii_digit).collect();
         times.extend(number.parse::<i64>().ok().filter(|time| time % HOUR_MS != 0).map(|time| time.to_string()));
     }
-    let stamps = body.match_indices("DTSTAMP:").map(|(at, _)| body[at + 8..].chars().take(16).collect::<String>());
-    times.extend(stamps.filter(|stamp| !stamp.ends_with("0000Z")));
     for tag in ["<published>", "<updated>", "date_published\":\"", "date_modified\":\""] {
         let texts = body.match_indices(tag).map(|(at, _)| body[at + tag.len()..].chars().take(20).collect::<String>());
         times.extend(texts.filter(|text| text.starts_with("20") && !text[13..].starts_with(":00:00")));
@@ -85,13 +59,7 @@ fn stated_times(body: &str) -> Vec<String> {
 async fn times_of_making_editing_and_publishing_are_full_hours_for_others() -> anyhow::Result<()> {
     let (relay, _folder) = relayed::relay().await?;
     let person = Person::random(3, 3);
-    let mut publisher = Publisher::open(&person, 3, relay.addr())?;
-    for (number, drive) in person.drives.iter().enumerate() {
-        publisher.record(drive, number, true).await?;
-    }
-    publisher.put_meet(None, &meet(), PATIENCE).await?;
-    let read = publisher.read(&person, PATIENCE).await?;
-    assert!(read.answers.iter().any(|(path, answer)| path.ends_with("meet.ics") && answer.text().contains("DTSTAMP")));
+    let read = relayed::publish(&person, 3, relay.addr(), PATIENCE).await?;
     for (path, answer) in &read.answers {
         let exact = stated_times(&answer.text());
         assert!(exact.is_empty(), "{path}: {exact:?}");

@@ -1,4 +1,3 @@
-use automerge::transaction::Transactable;
 use proptest::prelude::*;
 
 use super::*;
@@ -20,7 +19,6 @@ fn fields() -> MeetFields {
         capacity: Some(20),
         visibility: Visibility::Public,
         cancelled: false,
-        exact_place: ExactPlace::Attendees,
     }
 }
 
@@ -73,7 +71,6 @@ fn hostile_values_are_clamped_and_unknown_ones_are_left_alone() {
         ("capacity", value(FieldValue::Numbers(vec![-1]))),
         ("visibility", value(FieldValue::Text("friends".to_owned()))),
         ("cancelled", vec![0xff; 9]),
-        ("exactPlace", value(FieldValue::Text("neighbours".to_owned()))),
     ];
     automerge_doc::edit(&mut doc, |edit| {
         hostile.iter().try_for_each(|(key, bytes)| edit.bytes_or_nothing(key, Some(bytes)))
@@ -86,7 +83,6 @@ fn hostile_values_are_clamped_and_unknown_ones_are_left_alone() {
         time_zone: String::new(),
         capacity: None,
         visibility: Visibility::Private,
-        exact_place: ExactPlace::Organisers,
         ..fields()
     };
     assert_eq!(read(&doc).fields, clamped);
@@ -152,7 +148,7 @@ fn of_all_who_may_speak_the_latest_counts_field_by_field() {
         meet.fields,
         MeetFields { title: "Anna's".to_owned(), capacity: None, ends_at: Some(AT + 60_000), ..fields() }
     );
-    assert_eq!((meet.sequence, meet.changed_at), (100_000 + owner.changes + 2, AT + 10));
+    assert_eq!((meet.sequence, meet.changed_at), (owner.changes + 2, AT + 10));
 
     grant(&mut doc, &ANNA, false).unwrap();
     let without_anna = effective(MEET, &read(&doc), &both).unwrap();
@@ -163,70 +159,6 @@ fn of_all_who_may_speak_the_latest_counts_field_by_field() {
     assert_eq!(effective(MEET, &read(&doc), &stranger).unwrap().fields, fields());
     assert_eq!(effective(DocId::from_bytes([6; 16]), &owner, &both).unwrap().fields, fields());
     assert_eq!(effective(MEET, &anna, &[]), None, "an amendment is no meet");
-}
-
-#[test]
-fn w1_who_sees_the_exact_place_is_hidden_in_a_value_that_cannot_be_read_whoever_sets_it() {
-    let read_with = |doc: &Automerge, value: ScalarValue| {
-        let mut doc = automerge_doc::load(&[7; 16], [automerge_doc::snapshot(doc).as_slice()]).unwrap();
-        doc.transact(|tx| tx.put(automerge::ROOT, KEYS[EXACT_PLACE], value)).unwrap();
-        read(&doc)
-    };
-    let mut doc = meet();
-    let everyone = MeetFields { exact_place: ExactPlace::Everyone, ..fields() };
-    put(&mut doc, AT + 1, None, Some(&fields()), &everyone).unwrap();
-    grant(&mut doc, &BEN, true).unwrap();
-    let readable = read(&doc);
-    assert_eq!(effective(MEET, &readable, &[]).unwrap().fields, everyone);
-    let mut theirs = automerge_doc::new(&[2; 16]);
-    put(
-        &mut theirs,
-        AT + 9,
-        Some(&MEET),
-        Some(&fields()),
-        &MeetFields { title: "Ben's".to_owned(), ..everyone.clone() },
-    )
-    .unwrap();
-    let amendment = read(&theirs);
-    for value in [ScalarValue::Int(3), ScalarValue::Null, ScalarValue::Bytes(vec![0x82, 0x01, 0x82, 0x05, 0x80])] {
-        let row = read_with(&doc, value.clone());
-        let meet = effective(MEET, &row, &[(BEN, &amendment)]).unwrap();
-        assert_eq!(meet.fields.exact_place, ExactPlace::Organisers, "of the owner: {value:?}");
-        let row = read_with(&theirs, value.clone());
-        let meet = effective(MEET, &readable, &[(BEN, &row)]).unwrap();
-        assert_eq!(meet.fields.exact_place, ExactPlace::Organisers, "of a co-organiser: {value:?}");
-    }
-    assert_eq!(read(&automerge_doc::new(&[3; 16])).fields.exact_place, ExactPlace::Everyone, "of an older app");
-}
-
-#[test]
-fn w3_a_change_of_a_hidden_place_alone_counts_in_no_number_and_the_sequence_never_goes_back() {
-    let (mut doc, mut seen) = (meet(), fields());
-    let mut before: Option<EffectiveMeet> = None;
-    let mut at = AT;
-    for exact_place in [ExactPlace::Attendees, ExactPlace::Everyone, ExactPlace::Day, ExactPlace::Everyone] {
-        for step in 0..6 {
-            at = at + 10;
-            let mut wanted = MeetFields { exact_place, ..seen.clone() };
-            match step {
-                0 => {}
-                5 => wanted.text = format!("{at:?}"),
-                _ => (wanted.place, wanted.position) = (format!("{at:?}"), Some([f64::from(step), 1.0])),
-            }
-            put(&mut doc, at, None, Some(&seen), &wanted).unwrap();
-            seen = wanted;
-            let meet = effective(MEET, &read(&doc), &[]).unwrap();
-            if let Some(before) = &before {
-                assert!(meet.sequence >= before.sequence, "{exact_place:?} {step}");
-                let is_hidden = exact_place != ExactPlace::Everyone && (1..5).contains(&step);
-                let numbers = |meet: &EffectiveMeet| (meet.sequence, meet.shown_changes, meet.shown_changed_at);
-                let is_first = step == 0 && exact_place == ExactPlace::Attendees;
-                assert_eq!(numbers(&meet) == numbers(before), is_hidden || is_first, "{exact_place:?} {step}");
-            }
-            assert!(meet.changed_at >= meet.shown_changed_at);
-            before = Some(meet);
-        }
-    }
 }
 
 proptest! {

@@ -1,19 +1,15 @@
 //! `GET /v1/me/feed`: drives and meets of followed accounts, newest first.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use tourismo_core::id::AccountId;
-use tourismo_core::time::Timestamp;
 use utoipa::ToSchema;
 
 use crate::db::engagement;
 use crate::db::feed::FeedKey;
 use crate::db::feed_items::{self, HomeItem};
 use crate::db::sql::Connection;
-use crate::domain::authorize::Viewer;
 use crate::http::cursor::List;
 use crate::http::error::ApiError;
 use crate::http::page::{Listed, Page};
@@ -22,8 +18,6 @@ use crate::http::read_request::OwnRequest;
 use crate::http::readers::AnswerReaders;
 use crate::read::drive_item::DriveItem;
 use crate::read::schema::{MeetItem, Refusals};
-use crate::read::shown_meet::ShownMeet;
-use crate::runtime::clock::Clock;
 
 /// An item of a home feed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,15 +67,13 @@ impl Listed for HomeEntry {
 /// A page of a home feed.
 pub(crate) type HomePage = Page<HomeEntry>;
 
-/// Drives and meets of the accounts that I follow, newest first: drives by the hour of their start, meets by that of
-/// their publishing.
+/// Drives and meets of the accounts that I follow, newest first: drives by their start, meets by their publishing.
 #[utoipa::path(
     get, path = "/v1/me/feed", tag = "me", security(("token" = [])), params(PageQuery),
     responses((status = 200, description = "A page of the home feed.", body = HomePage), Refusals)
 )]
 pub(crate) async fn home_feed(
     State(readers): State<AnswerReaders>,
-    State(clock): State<Arc<Clock>>,
     OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
@@ -91,18 +83,13 @@ pub(crate) async fn home_feed(
     // The statement authorizes: it reads only items that the account may see.
     let rows = feed_items::home(&mut reader, me, after, paging.rows()).await?;
     let page = paging.page(rows, List::HomeFeed, |item: &HomeItem| (item.key().sort_at, item.key().doc));
-    request.answer(&Page {
-        head: (),
-        items: entries(&mut reader, me, clock.now(), &page.items).await?,
-        next: page.next,
-    })
+    request.answer(&Page { head: (), items: entries(&mut reader, me, &page.items).await?, next: page.next })
 }
 
 /// Returns the items as an account sees them.
 pub(super) async fn entries(
     reader: &mut Connection,
     me: AccountId,
-    now: Timestamp,
     items: &[HomeItem],
 ) -> Result<Vec<HomeEntry>, ApiError> {
     let drives = items.iter().filter_map(|item| match item {
@@ -110,20 +97,16 @@ pub(super) async fn entries(
         HomeItem::Meet(..) => None,
     });
     let said = engagement::of_drives(reader, drives, Some(me)).await?;
-    let mut entries = Vec::with_capacity(items.len());
-    for item in items {
-        entries.push(match item {
-            HomeItem::Drive(drive) => {
-                let said = said.get(&drive.key.doc).copied().unwrap_or_default();
-                let drive = DriveItem::new(drive, said)?;
-                HomeEntry::Drive(Box::new(HomeDrive { kind: HomeDriveKind::Drive, drive }))
-            }
-            HomeItem::Meet(meet, author) => {
-                let shown = ShownMeet::new(reader, Viewer::Account(me), now, (**meet).clone()).await?;
-                let meet = MeetItem::new(&shown, author);
-                HomeEntry::Meet(Box::new(HomeMeet { kind: HomeMeetKind::Meet, meet }))
-            }
-        });
-    }
-    Ok(entries)
+    let entry = |item: &HomeItem| match item {
+        HomeItem::Drive(drive) => {
+            let said = said.get(&drive.key.doc).copied().unwrap_or_default();
+            let drive = DriveItem::new(drive, said)?;
+            Ok(HomeEntry::Drive(Box::new(HomeDrive { kind: HomeDriveKind::Drive, drive })))
+        }
+        HomeItem::Meet(meet, author) => {
+            let meet = MeetItem::new(meet, author);
+            Ok(HomeEntry::Meet(Box::new(HomeMeet { kind: HomeMeetKind::Meet, meet })))
+        }
+    };
+    items.iter().map(entry).collect()
 }

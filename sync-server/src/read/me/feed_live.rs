@@ -73,9 +73,7 @@ impl Feed {
     async fn item(&self, owner: AccountId, doc: DocId) -> Result<Option<Bytes>, ApiError> {
         let mut reader = self.streams.readers.acquire().await?;
         let Some(item) = feed_items::home_item(&mut reader, self.me, owner, doc).await? else { return Ok(None) };
-        let Some(entry) = entries(&mut reader, self.me, self.streams.clock.now(), &[item]).await?.pop() else {
-            return Ok(None);
-        };
+        let Some(entry) = entries(&mut reader, self.me, &[item]).await?.pop() else { return Ok(None) };
         let data = serde_json::to_string(&entry).map_err(|_| ApiError::internal())?;
         Ok(self.listener.hold(event("item", Some(self.listener.id()), &data)))
     }

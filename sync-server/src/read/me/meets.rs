@@ -1,7 +1,5 @@
 //! `GET /v1/me/meets`: the meets that the account made, may change, or answered with anything but no.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use tourismo_core::id::DocId;
@@ -17,8 +15,6 @@ use crate::http::read_request::OwnRequest;
 use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::{MeetItem, MeetPage, Refusals};
-use crate::read::shown_meet::ShownMeet;
-use crate::runtime::clock::Clock;
 
 /// My meets, the latest start first: those that I made or may change, and those that I attend or may attend.
 #[utoipa::path(
@@ -27,7 +23,6 @@ use crate::runtime::clock::Clock;
 )]
 pub(crate) async fn own_meets(
     State(readers): State<AnswerReaders>,
-    State(clock): State<Arc<Clock>>,
     OwnRequest { me, request }: OwnRequest,
     Query(paging): Query<PageQuery>,
 ) -> Result<Response, ApiError> {
@@ -36,11 +31,10 @@ pub(crate) async fn own_meets(
     let rows = meets::mine(&mut reader, me, after, paging.rows()).await?;
     let Page { items: rows, next, .. } = paging.page(rows, List::OwnMeets, |(meet, _)| (meet.starts_at, meet.doc));
     let mut meets = Vec::new();
-    for (meet, author) in rows {
+    for (meet, author) in &rows {
         // An account that answered has the id.
-        if access_check::may_see_meet(&mut reader, request.viewer, &meet, Access::ById).await? {
-            let shown = ShownMeet::new(&mut reader, request.viewer, clock.now(), meet).await?;
-            meets.push(MeetItem::new(&shown, &author));
+        if access_check::may_see_meet(&mut reader, request.viewer, meet, Access::ById).await? {
+            meets.push(MeetItem::new(meet, author));
         }
     }
     request.answer(&MeetPage { head: (), items: meets, next })

@@ -15,7 +15,6 @@ use crate::http::read_request::ReadRequest;
 use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::Refusals;
-use crate::read::shown_meet::ShownMeet;
 use crate::read::syndication::{self, Web};
 use crate::runtime::clock::Clock;
 
@@ -47,7 +46,6 @@ pub(crate) async fn meets_calendar(
 )]
 pub(crate) async fn meet_calendar(
     State(readers): State<AnswerReaders>,
-    State(clock): State<Arc<Clock>>,
     web: Web,
     Path(id): Path<String>,
     request: ReadRequest,
@@ -58,6 +56,5 @@ pub(crate) async fn meet_calendar(
         return Err(ApiError::not_found());
     }
     let title = meet.title.clone();
-    let shown = ShownMeet::new(&mut reader, request.viewer, clock.now(), meet).await?;
-    Ok(syndication::calendar(&request, &web, &title, std::iter::once(&shown)))
+    Ok(syndication::calendar(&request, &web, &title, std::iter::once(&meet)))
 }

@@ -79,8 +79,7 @@ impl Meet {
     /// Returns the event with the present state; `None` if the viewer may not see the meet.
     async fn read(&mut self) -> Result<Option<Bytes>, ApiError> {
         let mut reader = self.streams.readers.snapshot().await?;
-        let now = self.streams.clock.now();
-        let Some(body) = meet::read(&mut reader, self.viewer, now, self.id).await? else { return Ok(None) };
+        let Some(body) = meet::read(&mut reader, self.viewer, self.id).await? else { return Ok(None) };
         drop(reader);
         let data = serde_json::to_string(&body).map_err(|_| ApiError::internal())?;
         self.last_tag = tag(data.as_bytes());

@@ -1,7 +1,5 @@
 //! `GET /v1/meets/{id}`: a meet with the numbers of answers.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
@@ -13,15 +11,12 @@ use utoipa::ToSchema;
 use crate::db::sql::Connection;
 use crate::db::{meets, rsvps};
 use crate::domain::authorize::{Access, Viewer};
-use crate::domain::meet_place::Role;
 use crate::http::error::ApiError;
 use crate::http::path::Path;
 use crate::http::read_request::ReadRequest;
 use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::{MeetItem, Refusals};
-use crate::read::shown_meet::{self, ShownMeet};
-use crate::runtime::clock::Clock;
 
 /// An answer to a meet.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
@@ -59,10 +54,9 @@ pub(crate) struct MeetBody {
     /// The co-organisers.
     #[schema(value_type = Vec<String>)]
     organisers: Vec<AccountId>,
-    /// Grows with every change that others see.
+    /// Grows with every change.
     sequence: u64,
-    /// When the newest field was set, by its author's clock. A change must have a later time. For all but organisers it is
-    /// rounded, and a change of a place that others do not see does not count.
+    /// When the newest field was set, by its author's clock. A change must have a later time.
     #[schema(value_type = i64)]
     changed_at: Timestamp,
     answers: AnswerCounts,
@@ -78,23 +72,16 @@ pub(crate) struct MeetBody {
 )]
 pub(crate) async fn meet(
     State(readers): State<AnswerReaders>,
-    State(clock): State<Arc<Clock>>,
     Path(id): Path<String>,
     request: ReadRequest,
 ) -> Result<Response, ApiError> {
     let mut reader = readers.snapshot().await?;
-    let id = access_check::id(&id)?;
-    let body = read(&mut reader, request.viewer, clock.now(), id).await?.ok_or_else(ApiError::not_found)?;
+    let body = read(&mut reader, request.viewer, access_check::id(&id)?).await?.ok_or_else(ApiError::not_found)?;
     request.answer(&body)
 }
 
 /// Returns the meet, if the viewer may see it.
-pub(super) async fn read(
-    reader: &mut Connection,
-    viewer: Viewer,
-    now: Timestamp,
-    id: DocId,
-) -> Result<Option<MeetBody>, sqlx::Error> {
+pub(super) async fn read(reader: &mut Connection, viewer: Viewer, id: DocId) -> Result<Option<MeetBody>, sqlx::Error> {
     let Some((meet, author)) = meets::find(reader, id).await? else { return Ok(None) };
     if !access_check::may_see_meet(reader, viewer, &meet, Access::ById).await? {
         return Ok(None);
@@ -104,17 +91,11 @@ pub(super) async fn read(
         Some(account) => rsvps::of(reader, account, id).await?.map(AnswerName::from),
         None => None,
     };
-    let organisers = meets::organisers(reader, meet.account, id).await?;
-    let changed_at = match shown_meet::role(reader, viewer, &meet).await? {
-        Role::Organiser => meets::hidden_fields(reader, meet.account, id).await?.map(|hidden| hidden.changed_at),
-        Role::Attendee | Role::Other => None,
-    };
-    let shown = ShownMeet::new(reader, viewer, now, meet).await?;
     Ok(Some(MeetBody {
-        organisers,
-        sequence: shown.record().sequence,
-        changed_at: changed_at.unwrap_or(shown.record().updated_at),
-        meet: MeetItem::new(&shown, &author),
+        organisers: meets::organisers(reader, meet.account, id).await?,
+        sequence: meet.sequence,
+        changed_at: meet.changed_at,
+        meet: MeetItem::new(&meet, &author),
         answers: AnswerCounts { going, maybe, no },
         my_answer,
     }))

@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 
 use crate::db::feed::Author;
 use crate::db::meet_search::{self, Order, Span};
-use crate::db::meets::MeetKey;
+use crate::db::meets::{MeetKey, MeetRecord};
 use crate::db::sql::Connection;
 use crate::domain::authorize::Viewer;
 use crate::domain::grid::Bounds;
@@ -24,7 +24,6 @@ use crate::http::read_request::ReadRequest;
 use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::{MeetItem, MeetPage, Refusals};
-use crate::read::shown_meet::ShownMeet;
 use crate::runtime::clock::Clock;
 
 /// Maximum number of reads for a page if meets within the bounds are not near enough. A circle is 79 % of the square
@@ -74,7 +73,7 @@ pub(crate) struct WhenQuery {
     to: Option<Timestamp>,
 }
 
-type Rows = Vec<(ShownMeet, Author)>;
+type Rows = Vec<(MeetRecord, Author)>;
 
 /// The position before the first meet of each order.
 const EARLIEST: MeetKey = (Timestamp(i64::MIN), DocId::from_bytes([0; 16]));
@@ -189,10 +188,8 @@ impl Looking {
                 }
                 after = (meet.starts_at, meet.doc);
                 let is_near = self.circle.is_none_or(|circle| meet.position.is_some_and(|place| circle.holds(place)));
-                // Whether it is near depends on what everybody sees, so that a search tells no more. `[W3]`
                 if is_near && access_check::may_list(self.viewer, meet.account, meet.visibility, &self.blocked) {
-                    let shown = ShownMeet::new(&mut self.reader, self.viewer, self.now, meet).await?;
-                    found.push((shown, author));
+                    found.push((meet, author));
                 }
             }
             if is_last {

@@ -1,8 +1,6 @@
 //! The public drives of an account, and of a public car, as Atom and JSON Feed, those that became visible last first;
 //! the public meets of an account as iCalendar.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use tourismo_core::id::DocId;
@@ -22,9 +20,7 @@ use crate::read::access_check;
 use crate::read::access_check::Person;
 use crate::read::formats::json_feed::JsonFeed;
 use crate::read::schema::Refusals;
-use crate::read::shown_meet::ShownMeet;
 use crate::read::syndication::{self, Feed, FeedRequest, Form, Web};
-use crate::runtime::clock::Clock;
 
 /// The public drives of an account as Atom with GeoRSS.
 #[utoipa::path(
@@ -86,7 +82,6 @@ pub(crate) async fn car_json_feed(
 )]
 pub(crate) async fn person_calendar(
     State(readers): State<AnswerReaders>,
-    State(clock): State<Arc<Clock>>,
     web: Web,
     Path(name): Path<String>,
     request: ReadRequest,
@@ -96,7 +91,6 @@ pub(crate) async fn person_calendar(
     let first = (Timestamp(i64::MAX), DocId::from_bytes([0xff; 16]));
     // A calendar has no pages, so it has the latest meets.
     let rows = meets::of_person(&mut reader, person.account, false, first, MAX_LIMIT).await?;
-    let rows = ShownMeet::all(&mut reader, request.viewer, clock.now(), rows).await?;
     let title = format!("Meets of {}", shown_name(&mut reader, person).await?);
     Ok(syndication::calendar(&request, &web, &title, rows.iter().map(|(meet, _)| meet)))
 }

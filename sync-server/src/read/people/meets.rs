@@ -1,7 +1,5 @@
 //! `GET /v1/people/{person}/meets`: the meets of an account, the latest start first.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use tourismo_core::id::DocId;
@@ -18,8 +16,6 @@ use crate::http::read_request::ReadRequest;
 use crate::http::readers::AnswerReaders;
 use crate::read::access_check;
 use crate::read::schema::{MeetItem, MeetPage, Refusals};
-use crate::read::shown_meet::ShownMeet;
-use crate::runtime::clock::Clock;
 
 /// The meets of an account, the latest start first: public ones, and those for followers if the viewer is an accepted
 /// follower.
@@ -30,7 +26,6 @@ use crate::runtime::clock::Clock;
 )]
 pub(crate) async fn person_meets(
     State(readers): State<AnswerReaders>,
-    State(clock): State<Arc<Clock>>,
     Path(name): Path<String>,
     request: ReadRequest,
     Query(paging): Query<PageQuery>,
@@ -45,8 +40,7 @@ pub(crate) async fn person_meets(
         let audience = Audience { owner: person.account, visibility, relation: person.relation };
         authorize(request.viewer, audience, Access::Listed).is_ok()
     };
-    let listed = rows.into_iter().filter(|(meet, _)| may_list(meet.visibility)).collect();
-    let shown = ShownMeet::all(&mut reader, request.viewer, clock.now(), listed).await?;
-    let items = shown.iter().map(|(meet, author)| MeetItem::new(meet, author)).collect();
+    let shown = rows.iter().filter(|(meet, _)| may_list(meet.visibility));
+    let items = shown.map(|(meet, author)| MeetItem::new(meet, author)).collect();
     request.answer(&MeetPage { head: (), items, next })
 }

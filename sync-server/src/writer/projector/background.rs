@@ -17,7 +17,7 @@ use crate::db::decisions::{self, Decisions};
 use crate::db::documents::{self, Quarantine};
 use crate::db::due::{self, DueDocument};
 use crate::db::sql::{Connection, Pool};
-use crate::db::{meet_parts, meets, profiles, unbound};
+use crate::db::{meets, profiles, unbound};
 use crate::notify::event_bus::BusEvent;
 use crate::runtime::background_thread::BackgroundThread;
 use crate::writer::ROWS_OF_A_CHANGE;
@@ -135,8 +135,8 @@ async fn meets_to_settle(readers: &Pool, account: AccountId) -> Result<Vec<Porti
         let Some(last) = page.last() else { break };
         after = *last;
         for meet in page {
-            let stored = meet_parts::stored(&mut reader, account, meet).await?;
-            if stored.is_none() || stored != meet_parts::effective(&mut reader, account, meet).await? {
+            let stored = meets::stored(&mut reader, account, meet).await?;
+            if stored.is_none() || stored != meets::effective(&mut reader, account, meet).await? {
                 differ.push(meet);
             }
         }

@@ -196,10 +196,7 @@ async fn stored_of(
                 social::SocialKey::Hide(_) => {}
             },
             Narrowing::Hide(_) => hides = true,
-            Narrowing::ShowAtMost(_)
-            | Narrowing::ShowPlaceAtMost(_)
-            | Narrowing::AskAboutFollowers
-            | Narrowing::Renew(_) => {}
+            Narrowing::ShowAtMost(_) | Narrowing::AskAboutFollowers | Narrowing::Renew(_) => {}
         }
     }
     let (people, things): (Vec<_>, Vec<_>) = (people.into_iter().collect(), things.into_iter().collect());

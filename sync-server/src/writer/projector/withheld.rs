@@ -8,7 +8,7 @@ use tourismo_core::id::DocId;
 use super::{Derived, FoldTarget};
 use crate::db::decisions::{Decisions, Withheld};
 use crate::db::drives;
-use crate::db::meet_parts::MeetPart;
+use crate::db::meets::MeetPart;
 use crate::db::profiles::ProfileRecord;
 use crate::db::sql::Connection;
 

@@ -3,7 +3,6 @@
 use automerge::Automerge;
 use ed25519_dalek::{Signer, SigningKey};
 use tourismo_core::digest::Digest;
-use tourismo_core::docs::meet::ExactPlace;
 use tourismo_core::docs::published::{self, PublishedFields};
 use tourismo_core::docs::social::{self, Comment, SocialEntry, SocialKey};
 use tourismo_core::docs::{
@@ -210,7 +209,6 @@ fn documents() -> Vec<(DocKind, Vec<Vec<u8>>)> {
         capacity: Some(20),
         visibility: Visibility::Public,
         cancelled: false,
-        exact_place: ExactPlace::Attendees,
     };
     let moved = MeetFields { place: "At the bridge".into(), cancelled: true, ..meet.clone() };
     add(DocKind::Meet, &mut |doc| {

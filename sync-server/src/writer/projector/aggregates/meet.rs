@@ -7,8 +7,7 @@ use tourismo_core::id::{AccountId, DocId};
 
 use super::{About, Derived};
 use crate::db::feed_items;
-use crate::db::meet_parts::{self, MeetPart, SettledChange};
-use crate::db::meets;
+use crate::db::meets::{self, MeetPart};
 use crate::db::sql::Connection;
 use crate::notify::event_bus::{BusEvent, FeedEvent};
 
@@ -25,8 +24,8 @@ pub(in crate::writer::projector) async fn apply(
     part: &MeetPart,
     events: &mut Vec<BusEvent>,
 ) -> Result<(), sqlx::Error> {
-    let before = meet_parts::part(writer, owner, id).await?;
-    meet_parts::replace_part(writer, owner, id, part).await?;
+    let before = meets::part(writer, owner, id).await?;
+    meets::replace_part(writer, owner, id, part).await?;
     settle_those_of(writer, owner, id, [before.as_ref(), Some(part)], events).await
 }
 
@@ -37,8 +36,8 @@ pub(super) async fn remove(
     id: DocId,
     events: &mut Vec<BusEvent>,
 ) -> Result<(), sqlx::Error> {
-    let before = meet_parts::part(writer, owner, id).await?;
-    meet_parts::remove_part(writer, owner, id).await?;
+    let before = meets::part(writer, owner, id).await?;
+    meets::remove_part(writer, owner, id).await?;
     settle_those_of(writer, owner, id, [before.as_ref(), None], events).await
 }
 
@@ -48,7 +47,7 @@ pub(super) async fn stored(
     owner: AccountId,
     id: DocId,
 ) -> Result<Option<Derived>, sqlx::Error> {
-    Ok(meet_parts::part(reader, owner, id).await?.map(|part| Derived::Meet(Box::new(part))))
+    Ok(meets::part(reader, owner, id).await?.map(|part| Derived::Meet(Box::new(part))))
 }
 
 /// Returns the number of rows, without those of the effective meet.
@@ -56,8 +55,7 @@ pub(super) fn count(_: &MeetPart) -> u64 {
     1
 }
 
-/// Writes the effective meet, with events if it changed. Feeds show the same to everybody but those who may see more, so a
-/// change of a hidden place alone is no event there. `[W3]`
+/// Writes the effective meet, with events if it changed.
 pub(in crate::writer::projector) async fn settle(
     writer: &mut Connection,
     host: AccountId,
@@ -66,14 +64,10 @@ pub(in crate::writer::projector) async fn settle(
 ) -> Result<(), sqlx::Error> {
     let is_in_feeds = feed_items::find(writer, host, meet).await?.is_some();
     // Statements of accounts that may not change the meet are stored without effect.
-    let change = meet_parts::settle(writer, host, meet).await?;
-    if change == SettledChange::Nothing {
+    if !meets::settle(writer, host, meet).await? {
         return Ok(());
     }
     events.push(BusEvent::Meet { doc: meet });
-    if change == SettledChange::Hidden {
-        return Ok(());
-    }
     if is_in_feeds || feed_items::find(writer, host, meet).await?.is_some() {
         events.push(BusEvent::Feed(FeedEvent::Item { owner: host, doc: meet }));
     }
